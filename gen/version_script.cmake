@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+# evpoll.def is the single list of exports. This turns it into an ELF version script.
+
+function(evp_version_script def out)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${def})
+  file(STRINGS ${def} lines)
+  set(script "")
+  set(node "")
+  foreach(line IN LISTS lines)
+    if(line MATCHES "^;@ ([A-Za-z0-9_.]+)$")
+      if(node)
+        string(APPEND script "} ${previous};\n")
+        set(previous ${node})
+      endif()
+      set(node ${CMAKE_MATCH_1})
+      string(APPEND script "${node} {\n  global:\n")
+    elseif(line MATCHES "^([a-z_0-9]+) @[0-9]+$")
+      string(APPEND script "    ${CMAKE_MATCH_1};\n")
+    endif()
+  endforeach()
+  if(NOT node)
+    message(FATAL_ERROR "${def}: no version node")
+  endif()
+  # `local` comes last: GNU ld lets the first match win.
+  string(APPEND script "  local: *;\n} ${previous};\n")
+  file(CONFIGURE OUTPUT ${out} CONTENT "${script}" @ONLY)
+endfunction()
