@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations, from submit to their one completion.
+ *
+ * submit checks each entry, takes slots for those that have room (the lock is held for that
+ * alone), and gives them to the engine, which may complete them on another thread before it
+ * returns. The engine hands each back once, by evp_io_complete(), and the slot is free again: its
+ * next operation has another id. The data buffers are the caller's; what we own is the slot and,
+ * for READV and WRITEV, a copy of the iovecs, both until then.
+ *
+ * Only regular files and block devices are served, and asking the system what a handle is costs
+ * about as much as reading 4 KiB from the cache. A handle that was looked at LOOKS times is
+ * therefore trusted for the next TRUST submissions, until one fails. What a program that reuses a
+ * descriptor's number for a pipe within that window gets is an operation on the pipe. */
+#include "io.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "os_file.h"
+#include "poller.h"
+#include "status.h"
+
+enum { LOOKS = 16, TRUST = 1024, INDEX_BITS = 20, MOST_IOVECS = 1024 };
+
+/* ---- slots -------------------------------------------------------------------------------- */
+
+static uint32_t index_of(uint64_t id) { return (uint32_t)(id & ((1u << INDEX_BITS) - 1)); }
+
+static uint64_t next_id(uint64_t id) { return id + ((uint64_t)1 << INDEX_BITS); }
+
+static struct evp_op *take_op(evpoll *p) {
+  struct evp_op *op = p->io.free_ops;
+  if (op) {
+    p->io.free_ops = op->next;
+  } else {
+    if (p->io.ops_used >= 1u << INDEX_BITS) return NULL;
+    op = evp_table_reach(&p->io.ops, p->io.ops_used);
+    if (!op) return NULL;
+    op->id = p->io.ops_used++;
+  }
+  op->id = next_id(op->id);
+  op->next = NULL;
+  return op;
+}
+
+static void put_op(evpoll *p, struct evp_op *op) {
+  if (op->code == EVPOLL_IO_READV || op->code == EVPOLL_IO_WRITEV) free(op->buffer);
+  op->buffer = NULL;
+  op->list = NULL;
+  op->in_flight = false;
+  op->next = p->io.free_ops;
+  p->io.free_ops = op;
+}
+
+struct evp_op *evp_io_find(evpoll *p, uint64_t id) {
+  struct evp_op *op = evp_table_at(&p->io.ops, index_of(id));
+  return op && op->id == id && op->in_flight ? op : NULL;
+}
+
+static struct evp_list *take_list(evpoll *p, uint32_t n, uint64_t token) {
+  evpoll_result *results = calloc(n, sizeof *results);
+  struct evp_list *l = p->io.free_lists;
+  if (!l && results && p->io.lists_used < 1u << INDEX_BITS) {
+    l = evp_table_reach(&p->io.lists, p->io.lists_used);
+    if (l) l->id = p->io.lists_used++ | (uint64_t)1 << 63; /* never an operation's */
+  } else if (l && results) {
+    p->io.free_lists = l->next;
+  }
+  if (!l || !results) {
+    free(results);
+    return NULL;
+  }
+  *l = (struct evp_list){.id = next_id(l->id), .token = token, .results = results, .n = n};
+  l->live = true;
+  return l;
+}
+
+static void put_list(evpoll *p, struct evp_list *l) {
+  free(l->results);
+  l->results = NULL;
+  l->live = false;
+  l->next = p->io.free_lists;
+  p->io.free_lists = l;
+}
+
+static struct evp_list *find_list(evpoll *p, uint64_t id) {
+  struct evp_list *l = evp_table_at(&p->io.lists, index_of(id));
+  return l && l->id == id && l->live ? l : NULL;
+}
+
+/* ---- checks ------------------------------------------------------------------------------- */
+
+static int32_t check_iovecs(const evpoll_io *io) {
+  if (io->length < 1 || io->length > MOST_IOVECS || !io->buffer)
+    return evp_fail(EVPOLL_ERR_INVALID);
+  const evpoll_iovec *v = (const evpoll_iovec *)(uintptr_t)io->buffer;
+  uint64_t total = 0;
+  for (uint64_t i = 0; i < io->length; i++) {
+    if (v[i].length > (uint64_t)INT64_MAX - total || (!v[i].address && v[i].length))
+      return evp_fail(EVPOLL_ERR_INVALID);
+    total += v[i].length;
+  }
+  return 0;
+}
+
+static int32_t check_entry(const evpoll_io *io) {
+  if (io->flags || io->reserved || io->offset < 0) return evp_fail(EVPOLL_ERR_INVALID);
+  switch (io->code) {
+  case EVPOLL_IO_READ:
+  case EVPOLL_IO_WRITE:
+    if (io->length > (uint64_t)INT64_MAX || (!io->buffer && io->length))
+      return evp_fail(EVPOLL_ERR_INVALID);
+    return 0;
+  case EVPOLL_IO_READV:
+  case EVPOLL_IO_WRITEV: return check_iovecs(io);
+  case EVPOLL_IO_FSYNC:
+  case EVPOLL_IO_FDATASYNC:
+    return io->offset || io->buffer || io->length ? evp_fail(EVPOLL_ERR_INVALID) : 0;
+  }
+  return evp_fail(EVPOLL_ERR_INVALID);
+}
+
+/* Lock held. Whether the handle is a file: see the top. */
+static int32_t check_handle(evpoll *p, evpoll_handle h) {
+  const uint32_t place = (uint64_t)h % EVP_CHECKED_HANDLES;
+  if (p->io.checked[place].handle != h) {
+    p->io.checked[place].handle = h;
+    p->io.checked[place].looks = p->io.checked[place].trusted = 0;
+  }
+  if (p->io.checked[place].trusted > 0) {
+    p->io.checked[place].trusted--;
+    return 0;
+  }
+  const int32_t status = evp_file_check(h);
+  if (status < 0)
+    p->io.checked[place].looks = 0;
+  else if (++p->io.checked[place].looks >= LOOKS)
+    p->io.checked[place].trusted = TRUST;
+  return status;
+}
+
+static void distrust(evpoll *p, evpoll_handle h) {
+  const uint32_t place = (uint64_t)h % EVP_CHECKED_HANDLES;
+  p->io.checked[place].looks = p->io.checked[place].trusted = 0;
+}
+
+/* ---- the engine --------------------------------------------------------------------------- */
+
+static int32_t native_allowed(const evpoll *p) {
+  return evp_backend.native && !(p->flags & EVPOLL_OPEN_NO_URING);
+}
+
+static void say(evpoll *p, char *why, size_t capacity, const char *native) {
+  snprintf(why, capacity, "worker pool of at most %u threads (%s)", p->pool_threads, native);
+}
+
+/* Lock held. The kernel's own if it serves us, else the pool. Tried once. */
+static int32_t need_engine(evpoll *p) {
+  struct evp_io *io = &p->io;
+  if (io->engine) return 0;
+  if (io->engine_status < 0) return evp_fail(io->engine_status);
+  char native[120] = "EVPOLL_OPEN_NO_URING";
+  if (native_allowed(p)) {
+    const int32_t status = evp_backend.native->open(p, native, sizeof native);
+    if (status == 0) {
+      snprintf(io->why, sizeof io->why, "%s", native);
+      io->engine = evp_backend.native;
+      return 0;
+    }
+  }
+  if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) {
+    snprintf(io->why, sizeof io->why, "none (EVPOLL_OPEN_NATIVE_IO_ONLY; %s)", native);
+    return evp_fail(io->engine_status = EVPOLL_ERR_UNSUPPORTED);
+  }
+  char pool[32];
+  const int32_t status = evp_engine_workers.open(p, pool, sizeof pool);
+  if (status < 0) return status; /* no memory: the next submit tries again */
+  say(p, io->why, sizeof io->why, native);
+  io->engine = &evp_engine_workers;
+  return 0;
+}
+
+const struct evp_engine *evp_io_engine(evpoll *p, char *why, size_t capacity) {
+  struct evp_io *io = &p->io;
+  const struct evp_engine *engine = NULL;
+  evp_mutex_lock(&io->lock);
+  if (io->engine || io->engine_status < 0) {
+    snprintf(why, capacity, "%s", io->why);
+    engine = io->engine;
+  } else {
+    char native[120] = "EVPOLL_OPEN_NO_URING";
+    if (native_allowed(p) && evp_backend.native->probe(p, native, sizeof native) == 0) {
+      snprintf(why, capacity, "%s, made at the first operation", native);
+      engine = evp_backend.native;
+    } else if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) {
+      snprintf(why, capacity, "none (EVPOLL_OPEN_NATIVE_IO_ONLY; %s)", native);
+    } else {
+      say(p, why, capacity, native);
+      engine = &evp_engine_workers;
+    }
+  }
+  evp_mutex_unlock(&io->lock);
+  return engine;
+}
+
+/* The status of an operation's code. What would be "try again" for a socket is want of memory or of
+ * room in the kernel here. */
+static int32_t status_of_op(int os_code) {
+  const int32_t status = evp_status_of(os_code);
+  return status == EVPOLL_ERR_WOULD_BLOCK ? EVPOLL_ERR_AGAIN : status;
+}
+
+/* ---- submit ------------------------------------------------------------------------------- */
+
+/* Lock held. Fills a slot from a checked entry; every field is written before the engine, or a
+ * waiter, can see the operation. */
+static int32_t prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
+  struct evp_op *op = take_op(p);
+  if (!op) return evp_fail(EVPOLL_ERR_NO_MEMORY);
+  op->token = io->token;
+  op->handle = io->handle;
+  op->offset = io->offset;
+  op->length = io->length;
+  op->code = (uint8_t)io->code;
+  op->cancel_asked = false;
+  op->buffer = (void *)(uintptr_t)io->buffer;
+  if (io->code == EVPOLL_IO_READV || io->code == EVPOLL_IO_WRITEV) {
+    op->buffer = evp_iovec_copy((const evpoll_iovec *)op->buffer, (uint32_t)io->length);
+    if (!op->buffer) {
+      put_op(p, op);
+      return evp_fail(EVPOLL_ERR_NO_MEMORY);
+    }
+  }
+  op->in_flight = true;
+  *out = op;
+  return 0;
+}
+
+/* Lock held. n operations enter, or leave without having started. */
+static void count_in(evpoll *p, uint32_t n) {
+  p->io.submitted += n;
+  if (n && atomic_fetch_add(&p->io.in_flight, n) == 0) evp_attend(p, EVP_ATTN_IO);
+}
+
+static void count_out(evpoll *p, uint32_t n) {
+  if (n && atomic_fetch_sub(&p->io.in_flight, n) == n)
+    atomic_fetch_and(&p->attention, ~(uint32_t)EVP_ATTN_IO);
+}
+
+static uint32_t room(evpoll *p) { return p->io_limit - atomic_load(&p->io.in_flight); }
+
+/* Nobody may sleep deaf to the first operation: a single waiter chooses by `attention` what it
+ * sleeps on, and may be inside already. */
+static void tell_waiter(evpoll *p, bool first) {
+  if (first && evp_single(p) && evp_poller_inside(p)) evp_backend.ring(p);
+}
+
+/* Lock held. The prefix of ios that is in order and has room becomes a chain of operations; the
+ * status of the entry that ends it says why. */
+static uint32_t prepare_prefix(evpoll *p, evpoll_io *ios, uint32_t n, struct evp_op **chain_out) {
+  struct evp_op **end = chain_out;
+  uint32_t k = 0;
+  for (; k < n; k++) {
+    evpoll_io *io = &ios[k];
+    int32_t status = check_entry(io);
+    if (status == 0 && k >= room(p)) status = evp_fail(EVPOLL_ERR_AGAIN);
+    if (status == 0 && (k == 0 || io->handle != io[-1].handle))
+      status = check_handle(p, io->handle);
+    struct evp_op *op = NULL;
+    if (status == 0) status = need_engine(p);
+    if (status == 0) status = prepare(p, io, &op);
+    if (status < 0) {
+      io->status = status;
+      break;
+    }
+    io->op = op->id;
+    io->status = 0;
+    *end = op;
+    end = &op->next;
+  }
+  return k;
+}
+
+/* Takes back what the engine did not start: the end of the chain. */
+static void take_back(evpoll *p, struct evp_op *op, uint32_t n) {
+  evp_mutex_lock(&p->io.lock);
+  while (op) {
+    struct evp_op *next = op->next;
+    put_op(p, op);
+    op = next;
+  }
+  p->io.submitted -= n;
+  count_out(p, n);
+  evp_mutex_unlock(&p->io.lock);
+}
+
+int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n) {
+  if (n == 0) return 0;
+  for (int32_t i = 0; i < n; i++) {
+    ios[i].op = 0;
+    ios[i].status = EVPOLL_ERR_AGAIN;
+  }
+  struct evp_op *chain = NULL;
+  evp_mutex_lock(&p->io.lock);
+  if (evp_is_shut_down(p)) {
+    evp_mutex_unlock(&p->io.lock);
+    return evp_fail(EVPOLL_ERR_SHUTDOWN);
+  }
+  const bool first = atomic_load(&p->io.in_flight) == 0;
+  const uint32_t k = prepare_prefix(p, ios, (uint32_t)n, &chain);
+  count_in(p, k);
+  evp_mutex_unlock(&p->io.lock);
+  if (k == 0) return 0;
+
+  tell_waiter(p, first);
+  int os_code = 0;
+  /* From here on an operation, its completion delivered, may be gone. The engine keeps in `rest`
+   * what it did not start, and touches no entry of ios. */
+  struct evp_op *rest = chain;
+  const int32_t started = p->io.engine->submit(p, &rest, (int32_t)k, &os_code);
+  if (started < (int32_t)k) {
+    take_back(p, rest, k - (uint32_t)started);
+    for (uint32_t i = (uint32_t)started; i < k; i++) {
+      ios[i].op = 0;
+      ios[i].status = EVPOLL_ERR_AGAIN;
+    }
+    ios[started].status = evp_fail_as(status_of_op(os_code), os_code);
+  }
+  return started;
+}
+
+/* ---- lists -------------------------------------------------------------------------------- */
+
+/* Each refused entry says why; the first refusal is the list's. */
+static int32_t check_list(evpoll *p, evpoll_io *ios, int32_t n) {
+  int32_t first = 0;
+  for (int32_t i = 0; i < n; i++) {
+    ios[i].op = 0;
+    int32_t status = check_entry(&ios[i]);
+    if (status == 0) {
+      evp_mutex_lock(&p->io.lock);
+      status = check_handle(p, ios[i].handle);
+      evp_mutex_unlock(&p->io.lock);
+    }
+    ios[i].status = status;
+    if (first == 0) first = status;
+  }
+  return first;
+}
+
+/* Lock held. All of the list's operations, or none. */
+static int32_t prepare_list(evpoll *p, evpoll_io *ios, uint32_t n, struct evp_list *l,
+                            struct evp_op **chain_out) {
+  struct evp_op **end = chain_out;
+  for (uint32_t i = 0; i < n; i++) {
+    struct evp_op *op = NULL;
+    const int32_t status = prepare(p, &ios[i], &op);
+    if (status < 0) {
+      while (*chain_out) {
+        struct evp_op *next = (*chain_out)->next;
+        put_op(p, *chain_out);
+        *chain_out = next;
+      }
+      for (uint32_t k = 0; k < i; k++) ios[k].op = 0;
+      return status;
+    }
+    op->list = l;
+    op->entry = i;
+    ios[i].op = op->id;
+    *end = op;
+    end = &op->next;
+  }
+  return 0;
+}
+
+int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token,
+                           uint64_t *op_out) {
+  struct evp_io *io = &p->io;
+  if (n < 1) return evp_fail(EVPOLL_ERR_INVALID);
+  if ((uint32_t)n > p->io_limit) return evp_fail(EVPOLL_ERR_LIMIT);
+  if (evp_is_shut_down(p)) return evp_fail(EVPOLL_ERR_SHUTDOWN);
+  int32_t status = check_list(p, ios, n);
+  if (status < 0) return status;
+
+  struct evp_list *l = NULL;
+  struct evp_op *chain = NULL;
+  evp_mutex_lock(&io->lock);
+  const bool first = atomic_load(&io->in_flight) == 0;
+  if (evp_is_shut_down(p)) status = evp_fail(EVPOLL_ERR_SHUTDOWN);
+  if (status == 0 && room(p) < (uint32_t)n) status = evp_fail(EVPOLL_ERR_AGAIN);
+  if (status == 0) status = need_engine(p);
+  if (status == 0) {
+    l = take_list(p, (uint32_t)n, token);
+    status = l ? prepare_list(p, ios, (uint32_t)n, l, &chain) : evp_fail(EVPOLL_ERR_NO_MEMORY);
+  }
+  if (status == 0) {
+    l->pending = (uint32_t)n;
+    if (op_out) *op_out = l->id;
+    count_in(p, (uint32_t)n);
+  } else if (l) {
+    put_list(p, l);
+  }
+  evp_mutex_unlock(&io->lock);
+  if (status < 0) return status;
+
+  tell_waiter(p, first);
+  int os_code = 0;
+  struct evp_op *rest = chain;
+  io->engine->submit(p, &rest, n, &os_code);
+  /* Validation was passed: what the system would not start has failed, and the list says so. */
+  while (rest) {
+    struct evp_op *next = rest->next;
+    rest->result = -(int64_t)os_code;
+    evp_io_done(p, rest);
+    rest = next;
+  }
+  return n;
+}
+
+int32_t evp_io_list_take(evpoll *p, uint64_t op, evpoll_result *results, int32_t n) {
+  int32_t status;
+  evp_mutex_lock(&p->io.lock);
+  struct evp_list *l = find_list(p, op);
+  if (!l) {
+    status = evp_fail(EVPOLL_ERR_NOT_FOUND);
+  } else if (!l->delivered) {
+    status = evp_fail(EVPOLL_ERR_BUSY);
+  } else if (n < (int32_t)l->n) {
+    status = evp_fail(EVPOLL_ERR_INVALID);
+  } else {
+    status = (int32_t)l->n;
+    memcpy(results, l->results, l->n * sizeof *results);
+    put_list(p, l);
+  }
+  evp_mutex_unlock(&p->io.lock);
+  return status;
+}
+
+/* ---- cancel ------------------------------------------------------------------------------- */
+
+/* Lock held. The engine's cancel never completes anything in place. */
+static int32_t ask(evpoll *p, struct evp_op *op) {
+  if (op->cancel_asked) return 1;
+  op->cancel_asked = true;
+  p->io.engine->cancel(p, op);
+  return 1;
+}
+
+static int32_t ask_all(evpoll *p, struct evp_list *list, const evpoll_handle *h) {
+  int32_t asked = 0;
+  for (uint32_t i = 0; i < p->io.ops_used; i++) {
+    struct evp_op *op = evp_table_at(&p->io.ops, i);
+    if (op && op->in_flight && (!list || op->list == list) && (!h || op->handle == *h))
+      asked += ask(p, op);
+  }
+  return asked;
+}
+
+int32_t evp_io_cancel(evpoll *p, uint64_t op) {
+  int32_t asked = 0;
+  evp_mutex_lock(&p->io.lock);
+  struct evp_op *single = evp_io_find(p, op);
+  struct evp_list *list = find_list(p, op);
+  if (op == EVPOLL_OP_ALL)
+    asked = ask_all(p, NULL, NULL);
+  else if (single)
+    asked = ask(p, single);
+  else if (list)
+    asked = ask_all(p, list, NULL);
+  evp_mutex_unlock(&p->io.lock);
+  return asked || op == EVPOLL_OP_ALL ? asked : evp_fail(EVPOLL_ERR_NOT_FOUND);
+}
+
+int32_t evp_io_cancel_handle(evpoll *p, evpoll_handle h) {
+  if (h < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  evp_mutex_lock(&p->io.lock);
+  const int32_t asked = ask_all(p, NULL, &h);
+  evp_mutex_unlock(&p->io.lock);
+  return asked;
+}
+
+/* ---- completions -------------------------------------------------------------------------- */
+
+static bool complete_entry(struct evp_list *l, uint32_t entry, int64_t result, int32_t status,
+                           evpoll_event *out) {
+  l->results[entry] = (evpoll_result){.result = result, .status = status};
+  l->succeeded += status == 0;
+  if (--l->pending) return false;
+  l->delivered = true;
+  *out = (evpoll_event){
+      .token = l->token,
+      .op = l->id,
+      .result = l->succeeded,
+      .events = EVPOLL_IO_LIST,
+      .status = l->succeeded == l->n ? 0 : EVPOLL_ERR_PARTIAL,
+  };
+  return true;
+}
+
+bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out) {
+  const int os_code = op->result < 0 ? (int)-op->result : 0;
+  const int64_t result = os_code ? os_code : op->result;
+  const int32_t status = status_of_op(os_code);
+  if (os_code) distrust(p, op->handle);
+  p->io.completed++;
+  p->io.cancelled += status == EVPOLL_ERR_CANCELLED;
+  bool event = true;
+  if (op->list)
+    event = complete_entry(op->list, op->entry, result, status, out);
+  else
+    *out = (evpoll_event){op->token, op->id, result, EVPOLL_IO, status};
+  put_op(p, op);
+  count_out(p, 1);
+  return event;
+}
+
+void evp_io_done_locked(evpoll *p, struct evp_op *op) {
+  struct evp_io *io = &p->io;
+  op->next = NULL;
+  const bool first = !atomic_load_explicit(&io->done_first, memory_order_relaxed);
+  if (first)
+    atomic_store_explicit(&io->done_first, op, memory_order_release);
+  else
+    io->done_last->next = op;
+  io->done_last = op;
+  if (first) evp_backend.ring(p);
+}
+
+void evp_io_done(evpoll *p, struct evp_op *op) {
+  evp_mutex_lock(&p->io.lock);
+  evp_io_done_locked(p, op);
+  evp_mutex_unlock(&p->io.lock);
+}
+
+bool evp_io_has_completions(evpoll *p) {
+  if (!atomic_load(&p->io.in_flight)) return false;
+  if (atomic_load_explicit(&p->io.done_first, memory_order_acquire)) return true;
+  return p->io.engine->has_completions(p);
+}
+
+int32_t evp_io_collect(evpoll *p, evpoll_event *out, int32_t capacity) {
+  struct evp_io *io = &p->io;
+  int32_t n = 0;
+  evp_mutex_lock(&io->lock);
+  struct evp_op *op;
+  while (n < capacity && (op = atomic_load_explicit(&io->done_first, memory_order_relaxed))) {
+    atomic_store_explicit(&io->done_first, op->next, memory_order_relaxed);
+    n += evp_io_complete(p, op, &out[n]);
+  }
+  if (n < capacity && io->engine) n += io->engine->collect(p, out + n, capacity - n);
+  evp_mutex_unlock(&io->lock);
+  return n;
+}
+
+/* ---- open and close ----------------------------------------------------------------------- */
+
+void evp_io_open(evpoll *p) {
+  evp_mutex_init(&p->io.lock);
+  p->io.ops.entry_size = sizeof(struct evp_op);
+  p->io.lists.entry_size = sizeof(struct evp_list);
+  for (int i = 0; i < EVP_CHECKED_HANDLES; i++) p->io.checked[i].handle = -1;
+}
+
+void evp_io_close(evpoll *p) {
+  struct evp_io *io = &p->io;
+  if (io->engine) io->engine->close(p);
+  for (uint32_t i = 0; i < io->ops_used; i++) { /* some are left in a forked child */
+    struct evp_op *op = evp_table_at(&io->ops, i);
+    if (op->in_flight) put_op(p, op);
+  }
+  for (uint32_t i = 0; i < io->lists_used; i++) {
+    struct evp_list *l = evp_table_at(&io->lists, i);
+    free(l->results);
+  }
+  evp_table_free(&io->ops);
+  evp_table_free(&io->lists);
+  evp_mutex_destroy(&io->lock);
+}

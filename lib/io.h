@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations: slots with generations, the limit, lists, and what engines call back. */
+#ifndef EVP_IO_H
+#define EVP_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "os.h"
+#include "slots.h"
+
+struct evp_engine;
+
+/* One accepted operation, from submit until its completion was delivered. All of it is written
+ * under p->io.lock before the engine sees it; `result` and `next` are the engine's meanwhile. */
+struct evp_op {
+  uint64_t id;           /* generation and index; the next use has a new one */
+  uint64_t token;
+  evpoll_handle handle;
+  int64_t offset;
+  void *buffer;          /* data, or our copy of the iovecs */
+  uint64_t length;
+  struct evp_list *list; /* NULL: it reports by itself */
+  int64_t result;        /* bytes, or minus the system's code */
+  struct evp_op *next;   /* free operations, one submission, the pool's queue, finished ones */
+  uint32_t entry;        /* place in the list */
+  uint8_t code;
+  bool in_flight;
+  bool cancel_asked;
+};
+
+struct evp_list {
+  uint64_t id;
+  uint64_t token;
+  evpoll_result *results;
+  struct evp_list *next; /* free lists */
+  uint32_t n;
+  uint32_t pending;
+  uint32_t succeeded;
+  bool live;
+  bool delivered;
+};
+
+enum { EVP_CHECKED_HANDLES = 64 };
+
+struct evp_io {
+  struct evp_mutex lock; /* guards everything here */
+  const struct evp_engine *engine; /* NULL until the first operation */
+  int32_t engine_status;           /* why there is none */
+  void *engine_state;              /* the engine's own */
+  char why[160];                   /* what the engines said when they were tried */
+
+  struct evp_table ops;   /* struct evp_op */
+  struct evp_table lists; /* struct evp_list */
+  struct evp_op *free_ops;
+  struct evp_list *free_lists;
+  uint32_t ops_used, lists_used; /* entries that ever were in use */
+  _Atomic uint32_t in_flight;
+
+  /* Finished without the engine's own queue: by the pool's threads. */
+  struct evp_op *_Atomic done_first;
+  struct evp_op *done_last;
+
+  /* Handles seen to be files, so that not each operation costs a look (see io.c). */
+  struct {
+    evpoll_handle handle;
+    uint32_t looks, trusted;
+  } checked[EVP_CHECKED_HANDLES];
+
+  uint64_t submitted, completed, cancelled;
+};
+
+void evp_io_open(evpoll *p);
+void evp_io_close(evpoll *p);
+
+/* These do what the exported functions say; pointers were checked. */
+int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n);
+int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out);
+int32_t evp_io_list_take(evpoll *p, uint64_t op, evpoll_result *results, int32_t n);
+int32_t evp_io_cancel(evpoll *p, uint64_t op);
+int32_t evp_io_cancel_handle(evpoll *p, evpoll_handle h);
+
+/* What the first operation will be served by, if there was none yet. */
+const struct evp_engine *evp_io_engine(evpoll *p, char *why, size_t capacity);
+
+/* Delivers finished operations. has_completions takes no lock. */
+bool evp_io_has_completions(evpoll *p);
+int32_t evp_io_collect(evpoll *p, evpoll_event *out, int32_t capacity);
+
+/* For engines. Lock held: p->io.lock.
+ * find: the operation of an id that is in flight.
+ * complete: the operation is over; true if *out was filled, false for all but a list's last. */
+struct evp_op *evp_io_find(evpoll *p, uint64_t id);
+bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out);
+/* Puts an operation, its result set, where collect finds it, and wakes a waiter. The first takes
+ * the lock itself. */
+void evp_io_done(evpoll *p, struct evp_op *op);
+void evp_io_done_locked(evpoll *p, struct evp_op *op);
+
+#endif

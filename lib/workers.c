@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* The worker pool: file operations by threads, where the kernel does not do them for us.
+ *
+ * An operation waits in the queue, is performed by one thread, and is then handed to
+ * evp_io_done(), which wakes a waiter. The queue is bounded by the poller's io_limit. Threads are
+ * started as there is work, at most options.pool_threads, and end when the poller is closed. A
+ * queued operation can be cancelled; a running one ends by itself. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "poller.h"
+#include "status.h"
+
+struct pool {
+  evpoll *p;
+  struct evp_mutex lock; /* taken inside p->io.lock, never around it */
+  struct evp_cond work;
+  struct evp_op *first, *last;
+  uint32_t queued, idle, alive;
+  bool stop;
+  uint64_t threads[]; /* p->pool_threads of them */
+};
+
+static struct evp_op *pop(struct pool *w) {
+  struct evp_op *op = w->first;
+  w->first = op->next;
+  w->queued--;
+  return op;
+}
+
+static void work(void *context) {
+  struct pool *w = context;
+  evp_mutex_lock(&w->lock);
+  for (;;) {
+    while (!w->first && !w->stop) {
+      w->idle++;
+      evp_cond_wait(&w->work, &w->lock);
+      w->idle--;
+    }
+    if (!w->first) break;
+    struct evp_op *op = pop(w);
+    evp_mutex_unlock(&w->lock);
+    op->result = evp_file_perform(op->code, op->handle, op->offset, op->buffer, op->length);
+    evp_io_done(w->p, op);
+    evp_mutex_lock(&w->lock);
+  }
+  evp_mutex_unlock(&w->lock);
+}
+
+static int32_t open_pool(evpoll *p, char *why, size_t capacity) {
+  struct pool *w = calloc(1, sizeof *w + p->pool_threads * sizeof w->threads[0]);
+  if (!w) return evp_fail(EVPOLL_ERR_NO_MEMORY);
+  w->p = p;
+  evp_mutex_init(&w->lock);
+  evp_cond_init(&w->work);
+  p->io.engine_state = w;
+  if (capacity) *why = '\0';
+  return 0;
+}
+
+static int32_t probe(evpoll *p, char *why, size_t capacity) {
+  (void)p;
+  snprintf(why, capacity, "worker pool");
+  return 0;
+}
+
+static void close_pool(evpoll *p) {
+  struct pool *w = p->io.engine_state;
+  if (!evp_forked(p)) { /* the child of a fork has no such threads */
+    evp_mutex_lock(&w->lock);
+    w->stop = true;
+    evp_cond_broadcast(&w->work);
+    evp_mutex_unlock(&w->lock);
+    for (uint32_t i = 0; i < w->alive; i++) evp_thread_join(w->threads[i]);
+    evp_cond_destroy(&w->work);
+    evp_mutex_destroy(&w->lock);
+  }
+  free(w);
+}
+
+/* Lock held. One more thread if there is more work than threads without any. */
+static int staff(struct pool *w) {
+  while (w->alive < w->p->pool_threads && w->queued > w->idle) {
+    const int os_code = evp_thread_start(work, w, &w->threads[w->alive]);
+    if (os_code) return w->alive ? 0 : os_code;
+    w->alive++;
+    atomic_store(&w->p->pool_alive, w->alive);
+    if (w->alive >= w->queued) break;
+  }
+  return 0;
+}
+
+static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out) {
+  struct pool *w = p->io.engine_state;
+  evp_mutex_lock(&w->lock);
+  w->queued += (uint32_t)n;
+  const int os_code = staff(w);
+  if (os_code) {
+    w->queued -= (uint32_t)n;
+    evp_mutex_unlock(&w->lock);
+    *os_code_out = os_code;
+    return 0;
+  }
+  struct evp_op **end = w->first ? &w->last->next : &w->first;
+  *end = *chain;
+  for (struct evp_op *op = *chain; op; op = op->next) w->last = op;
+  *chain = NULL;
+  if (n > 1)
+    evp_cond_broadcast(&w->work);
+  else
+    evp_cond_signal(&w->work);
+  evp_mutex_unlock(&w->lock);
+  return n;
+}
+
+static void cancel(evpoll *p, struct evp_op *op) {
+  struct pool *w = p->io.engine_state;
+  bool found = false;
+  evp_mutex_lock(&w->lock);
+  struct evp_op *before = NULL;
+  for (struct evp_op *o = w->first; o && !found; before = found ? before : o, o = o->next) {
+    if (o != op) continue;
+    found = true;
+    if (before)
+      before->next = op->next;
+    else
+      w->first = op->next;
+    if (w->last == op) w->last = before;
+    w->queued--;
+  }
+  evp_mutex_unlock(&w->lock);
+  if (!found) return; /* it runs, or has run */
+  op->result = -evp_os_cancelled();
+  evp_io_done_locked(p, op);
+}
+
+/* What is finished is in the core's own list. */
+static bool has_completions(evpoll *p) {
+  (void)p;
+  return false;
+}
+
+static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
+  (void)p, (void)out, (void)capacity;
+  return 0;
+}
+
+const struct evp_engine evp_engine_workers = {
+    .id = EVPOLL_ENGINE_POOL,
+    .open = open_pool,
+    .probe = probe,
+    .close = close_pool,
+    .submit = submit,
+    .cancel = cancel,
+    .has_completions = has_completions,
+    .collect = collect,
+};
