@@ -3,7 +3,6 @@
  * files, buffers and sockets are in api_helpers.c, those for foreign operations in aio.c. */
 #include <string.h>
 
-#include "os_file.h"
 #include "poller.h"
 #include "status.h"
 
@@ -41,7 +40,7 @@ static bool good_size(const uint32_t *struct_size) {
 int32_t evpoll_version(void) { return EVPOLL_VERSION; }
 
 #define TEXT_OF(number) #number
-#define TEXT(number) TEXT_OF(number)
+#define TEXT(number)    TEXT_OF(number)
 
 const char *evpoll_version_string(void) {
   return TEXT(EVPOLL_VERSION_MAJOR) "." TEXT(EVPOLL_VERSION_MINOR) "." TEXT(EVPOLL_VERSION_PATCH);
@@ -125,8 +124,7 @@ int32_t evpoll_wait(evpoll *p, evpoll_event *events_out, int32_t capacity, int64
 }
 
 int32_t evpoll_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_io *ios,
-                    int32_t nios, evpoll_event *events_out, int32_t capacity,
-                    int64_t timeout_ns) {
+                    int32_t nios, evpoll_event *events_out, int32_t capacity, int64_t timeout_ns) {
   const int32_t status = check(p, good_array(changes, nchanges) && good_array(ios, nios) &&
                                       events_out && capacity > 0);
   if (status < 0) return status;
@@ -148,9 +146,7 @@ int32_t evpoll_post(evpoll *p, uint64_t token, int64_t result) {
 
 int32_t evpoll_attach(evpoll *p, evpoll_handle handle) {
   const int32_t status = check_bound(p, true);
-  if (status < 0) return status;
-  if (evp_is_shut_down(p)) return evp_fail(EVPOLL_ERR_SHUTDOWN);
-  return evp_file_check(handle);
+  return status < 0 ? status : evp_io_attach(p, handle);
 }
 
 int32_t evpoll_submit(evpoll *p, evpoll_io *ios, int32_t n) {
@@ -158,8 +154,7 @@ int32_t evpoll_submit(evpoll *p, evpoll_io *ios, int32_t n) {
   return status < 0 ? status : evp_io_submit(p, ios, n);
 }
 
-int32_t evpoll_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token,
-                           uint64_t *op_out) {
+int32_t evpoll_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out) {
   const int32_t status = check_bound(p, ios && n > 0);
   return status < 0 ? status : evp_io_submit_list(p, ios, n, token, op_out);
 }

@@ -2,6 +2,7 @@
 /* The exports for files, buffers and sockets: what can be checked without the system is checked
    here, the same everywhere, and what the system says is cut down to the codes that evpoll.h lists
    for each function. Nothing else: the work is in os_*_file.c and os_*_socket.c. */
+#include "io.h"
 #include "os_file.h"
 #include "os_socket.h"
 #include "status.h"
@@ -40,9 +41,7 @@ static int32_t listed(uint32_t list, int32_t status) {
   return list & (1u << (-status - 1)) ? status : EVPOLL_ERR_OS;
 }
 
-static bool is_port(int32_t port) {
-  return port >= 0 && port <= 65535;
-}
+static bool is_port(int32_t port) { return port >= 0 && port <= 65535; }
 
 /* ---- files and buffers ---- */
 
@@ -66,6 +65,7 @@ int32_t evpoll_file_size(evpoll_handle handle, int64_t *size_out) {
 
 int32_t evpoll_file_close(evpoll_handle handle) {
   if (handle < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  evp_io_file_closes();
   return listed(CLOSE_LIST, evp_file_close(handle));
 }
 

@@ -25,13 +25,12 @@ struct evp_backend {
   /* Lock held: the source's stripe. May not block.
    * watch: makes the kernel report what s->state asks for; `was` is the state before, 0 if there
    *   was no registration; `fresh` may take over whatever the kernel has under this number, else
-   *   another file there is EVPOLL_ERR_STALE. On failure *gone_out tells whether the kernel knows nothing of it now.
-   * rearm: ONESHOT and EDGE only; the state asks for `bits`, armed.
-   * unwatch: the kernel forgets it; never fails. */
+   *   another file there is EVPOLL_ERR_STALE. On failure *gone_out tells whether the kernel knows
+   * nothing of it now. rearm: ONESHOT and EDGE only; the state asks for `bits`, armed. unwatch: the
+   * kernel forgets it; never fails. */
   int32_t (*watch)(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t was, bool fresh,
                    bool *gone_out);
-  int32_t (*rearm)(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t bits,
-                   bool *gone_out);
+  int32_t (*rearm)(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t bits, bool *gone_out);
   void (*unwatch)(evpoll *p, evpoll_handle h, uint32_t was);
 
   /* No lock held. Sleeps at most once and at most timeout_ns (negative: no limit, 0: only looks),
@@ -40,7 +39,8 @@ struct evp_backend {
   int32_t (*sleep)(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns);
   /* As sleep(), but for the bell and completions only: sockets do not end it. After shutdown. */
   void (*sleep_deaf)(evpoll *p, int64_t timeout_ns);
-  /* False: the kernel has no readiness now, so sleep(0) would find nothing. Costs no system call. */
+  /* False: the kernel has no readiness now, so sleep(0) would find nothing. Costs no system call.
+   */
   bool (*may_be_ready)(evpoll *p);
   /* No lock held; async-signal-safe. One sleeper, or the next to sleep, returns with EVP_BELL. */
   void (*ring)(evpoll *p);
@@ -69,7 +69,7 @@ struct evp_engine {
   int32_t (*collect)(evpoll *p, evpoll_event *out, int32_t capacity);
 };
 
-extern const struct evp_backend evp_backend;        /* the one that this platform was built with */
+extern const struct evp_backend evp_backend;       /* the one that this platform was built with */
 extern const struct evp_engine evp_engine_workers; /* the pool that serves where the kernel won't */
 
 #endif

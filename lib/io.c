@@ -9,8 +9,9 @@
  *
  * Only regular files and block devices are served, and asking the system what a handle is costs
  * about as much as reading 4 KiB from the cache. A handle that was looked at LOOKS times is
- * therefore trusted for the next TRUST submissions, until one fails. What a program that reuses a
- * descriptor's number for a pipe within that window gets is an operation on the pipe. */
+ * therefore trusted for the next TRUST submissions, until one fails, or any file is closed by
+ * evpoll_file_close(). A program that closes a busy file behind our back and reuses its number for
+ * a pipe within that window gets an operation on the pipe. */
 #include "io.h"
 
 #include <stdio.h>
@@ -120,28 +121,33 @@ static int32_t check_entry(const evpoll_io *io) {
   return evp_fail(EVPOLL_ERR_INVALID);
 }
 
+static _Atomic uint32_t files_closed;
+
+void evp_io_file_closes(void) {
+  atomic_fetch_add_explicit(&files_closed, 1, memory_order_relaxed);
+}
+
 /* Lock held. Whether the handle is a file: see the top. */
 static int32_t check_handle(evpoll *p, evpoll_handle h) {
-  const uint32_t place = (uint64_t)h % EVP_CHECKED_HANDLES;
-  if (p->io.checked[place].handle != h) {
-    p->io.checked[place].handle = h;
-    p->io.checked[place].looks = p->io.checked[place].trusted = 0;
-  }
-  if (p->io.checked[place].trusted > 0) {
-    p->io.checked[place].trusted--;
+  struct evp_checked *c = &p->io.checked[(uint64_t)h % EVP_CHECKED_HANDLES];
+  const uint32_t closed = atomic_load_explicit(&files_closed, memory_order_relaxed);
+  if (c->handle != h || c->closed != closed)
+    *c = (struct evp_checked){.handle = h, .closed = closed};
+  if (c->trusted > 0) {
+    c->trusted--;
     return 0;
   }
   const int32_t status = evp_file_check(h);
   if (status < 0)
-    p->io.checked[place].looks = 0;
-  else if (++p->io.checked[place].looks >= LOOKS)
-    p->io.checked[place].trusted = TRUST;
+    c->looks = 0;
+  else if (++c->looks >= LOOKS)
+    c->trusted = TRUST;
   return status;
 }
 
 static void distrust(evpoll *p, evpoll_handle h) {
-  const uint32_t place = (uint64_t)h % EVP_CHECKED_HANDLES;
-  p->io.checked[place].looks = p->io.checked[place].trusted = 0;
+  struct evp_checked *c = &p->io.checked[(uint64_t)h % EVP_CHECKED_HANDLES];
+  c->looks = c->trusted = 0;
 }
 
 /* ---- the engine --------------------------------------------------------------------------- */
@@ -167,6 +173,10 @@ static int32_t need_engine(evpoll *p) {
       io->engine = evp_backend.native;
       return 0;
     }
+    /* Want that may pass: without the pool to serve instead, the next operation tries again. */
+    if ((p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) &&
+        (status == EVPOLL_ERR_LIMIT || status == EVPOLL_ERR_NO_MEMORY))
+      return status;
   }
   if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) {
     snprintf(io->why, sizeof io->why, "none (EVPOLL_OPEN_NATIVE_IO_ONLY; %s)", native);
@@ -178,6 +188,14 @@ static int32_t need_engine(evpoll *p) {
   say(p, io->why, sizeof io->why, native);
   io->engine = &evp_engine_workers;
   return 0;
+}
+
+int32_t evp_io_attach(evpoll *p, evpoll_handle h) {
+  evp_mutex_lock(&p->io.lock);
+  int32_t status = evp_is_shut_down(p) ? evp_fail(EVPOLL_ERR_SHUTDOWN) : evp_file_check(h);
+  if (status == 0) status = need_engine(p);
+  evp_mutex_unlock(&p->io.lock);
+  return status;
 }
 
 const struct evp_engine *evp_io_engine(evpoll *p, char *why, size_t capacity) {
@@ -269,7 +287,7 @@ static uint32_t prepare_prefix(evpoll *p, evpoll_io *ios, uint32_t n, struct evp
     struct evp_op *op = NULL;
     if (status == 0) status = need_engine(p);
     if (status == 0) status = prepare(p, io, &op);
-    if (status < 0) {
+    if (status != 0) {
       io->status = status;
       break;
     }
@@ -373,8 +391,7 @@ static int32_t prepare_list(evpoll *p, evpoll_io *ios, uint32_t n, struct evp_li
   return 0;
 }
 
-int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token,
-                           uint64_t *op_out) {
+int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out) {
   struct evp_io *io = &p->io;
   if (n < 1) return evp_fail(EVPOLL_ERR_INVALID);
   if ((uint32_t)n > p->io_limit) return evp_fail(EVPOLL_ERR_LIMIT);

@@ -14,11 +14,11 @@ struct evp_engine;
 /* One accepted operation, from submit until its completion was delivered. All of it is written
  * under p->io.lock before the engine sees it; `result` and `next` are the engine's meanwhile. */
 struct evp_op {
-  uint64_t id;           /* generation and index; the next use has a new one */
+  uint64_t id; /* generation and index; the next use has a new one */
   uint64_t token;
   evpoll_handle handle;
   int64_t offset;
-  void *buffer;          /* data, or our copy of the iovecs */
+  void *buffer; /* data, or our copy of the iovecs */
   uint64_t length;
   struct evp_list *list; /* NULL: it reports by itself */
   int64_t result;        /* bytes, or minus the system's code */
@@ -41,10 +41,16 @@ struct evp_list {
   bool delivered;
 };
 
+/* A handle that was seen to be a file, so that not each operation costs a look: see io.c. */
 enum { EVP_CHECKED_HANDLES = 64 };
+struct evp_checked {
+  evpoll_handle handle;
+  uint32_t looks, trusted; /* times looked at, submissions that need no look */
+  uint32_t closed;         /* evpoll_file_close() calls then */
+};
 
 struct evp_io {
-  struct evp_mutex lock; /* guards everything here */
+  struct evp_mutex lock;           /* guards everything here */
   const struct evp_engine *engine; /* NULL until the first operation */
   int32_t engine_status;           /* why there is none */
   void *engine_state;              /* the engine's own */
@@ -61,12 +67,7 @@ struct evp_io {
   struct evp_op *_Atomic done_first;
   struct evp_op *done_last;
 
-  /* Handles seen to be files, so that not each operation costs a look (see io.c). */
-  struct {
-    evpoll_handle handle;
-    uint32_t looks, trusted;
-  } checked[EVP_CHECKED_HANDLES];
-
+  struct evp_checked checked[EVP_CHECKED_HANDLES];
   uint64_t submitted, completed, cancelled;
 };
 
@@ -74,6 +75,7 @@ void evp_io_open(evpoll *p);
 void evp_io_close(evpoll *p);
 
 /* These do what the exported functions say; pointers were checked. */
+int32_t evp_io_attach(evpoll *p, evpoll_handle h);
 int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n);
 int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out);
 int32_t evp_io_list_take(evpoll *p, uint64_t op, evpoll_result *results, int32_t n);
@@ -82,6 +84,9 @@ int32_t evp_io_cancel_handle(evpoll *p, evpoll_handle h);
 
 /* What the first operation will be served by, if there was none yet. */
 const struct evp_engine *evp_io_engine(evpoll *p, char *why, size_t capacity);
+
+/* A file is about to be closed by evpoll_file_close(): its number may become something else's. */
+void evp_io_file_closes(void);
 
 /* Delivers finished operations. has_completions takes no lock. */
 bool evp_io_has_completions(evpoll *p);

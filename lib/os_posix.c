@@ -17,10 +17,10 @@
 
 /* glibc 2.34 gave these new version nodes when it merged libpthread into libc. Bound to the old
  * ones, which it keeps, the library also loads with glibc 2.28 (RHEL 8, Ubuntu 20.04), where they
- * live in libpthread. */
-#if defined(__GLIBC__) && defined(__x86_64__)
+ * live in libpthread. Only for the shared library: a static glibc has no old nodes. */
+#if defined(EVP_OLD_GLIBC_NODES) && defined(__GLIBC__) && defined(__x86_64__)
 #define OLD_NODE "GLIBC_2.2.5"
-#elif defined(__GLIBC__) && defined(__aarch64__)
+#elif defined(EVP_OLD_GLIBC_NODES) && defined(__GLIBC__) && defined(__aarch64__)
 #define OLD_NODE "GLIBC_2.17"
 #endif
 #ifdef OLD_NODE
@@ -99,7 +99,8 @@ int64_t evp_now(void) {
 }
 
 void evp_pause(int64_t ns) {
-  const struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+  const struct timespec t = {.tv_sec = (time_t)(ns / 1000000000),
+                             .tv_nsec = (long)(ns % 1000000000)};
   nanosleep(&t, NULL);
 }
 

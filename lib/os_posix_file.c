@@ -123,7 +123,7 @@ static int32_t refuse_open(int code, uint32_t flags) {
 
 /* Admits files only, and makes the descriptor what open would have made it without O_NONBLOCK. */
 static int32_t settle(int fd, int native, uint32_t flags) {
-  struct kind kind;
+  struct kind kind = {0};
   const int32_t status = look_at_file(fd, false, &kind);
   if (status < 0) return status;
   /* io_uring heeds O_NONBLOCK on files too: what would have to wait for the disk ends with EAGAIN.
@@ -158,14 +158,14 @@ int32_t evp_file_open(const char *path, uint32_t flags, evpoll_handle *handle_ou
 int32_t evp_file_check(evpoll_handle handle) {
   const int fd = descriptor_of(handle);
   if (fd < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  struct kind kind;
+  struct kind kind = {0};
   return look_at_file(fd, false, &kind);
 }
 
 int32_t evp_file_size(evpoll_handle handle, int64_t *size_out) {
   const int fd = descriptor_of(handle);
   if (fd < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  struct kind kind;
+  struct kind kind = {0};
   const int32_t status = look_at_file(fd, true, &kind);
   if (status < 0) return status;
   if (!S_ISREG(kind.mode) && measure_disk(fd, &kind.size) < 0) return evp_fail_os(errno);
@@ -192,6 +192,4 @@ int32_t evp_buffer_alloc(uint64_t size, uint32_t alignment, void **buffer_out) {
   return 0;
 }
 
-void evp_buffer_free(void *buffer) {
-  free(buffer);
-}
+void evp_buffer_free(void *buffer) { free(buffer); }

@@ -56,6 +56,9 @@ static int32_t parse_v6(const char *host, struct sockaddr_in6 *out) {
   char *scope = strchr(text, '%');
   if (scope) *scope++ = '\0';
   if (inet_pton(AF_INET6, text, &out->sin6_addr) != 1) return evp_fail(EVPOLL_ERR_INVALID);
+  /* An IPv4 address in disguise: no use to a socket that does not serve IPv4, and systems differ in
+     how they would say so. */
+  if (IN6_IS_ADDR_V4MAPPED(&out->sin6_addr)) return evp_fail(EVPOLL_ERR_INVALID);
   if (!scope) return 0;
   uint32_t index;
   const int32_t status = parse_scope(scope, &index);
@@ -130,27 +133,21 @@ static bool make_ours(int fd) {
   (void)fd;
   return true;
 }
-static int accept_one(int listener) {
-  return accept4(listener, NULL, NULL, MAKE_FLAGS);
-}
+static int accept_one(int listener) { return accept4(listener, NULL, NULL, MAKE_FLAGS); }
 #else
 /* A fork between the two steps leaks the descriptor into the child: macOS offers nothing better. */
 #define MAKE_FLAGS 0
 static bool make_ours(int fd) {
   return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0;
 }
-static int accept_one(int listener) {
-  return accept(listener, NULL, NULL);
-}
+static int accept_one(int listener) { return accept(listener, NULL, NULL); }
 #endif
 
 /* SIGPIPE is kept away from each send rather than from each socket: a socket may be somebody
    else's. Where the flag is missing the option does the same for one more call. */
 #if defined(MSG_NOSIGNAL)
 #define SEND_FLAGS MSG_NOSIGNAL
-static void silence(int fd) {
-  (void)fd;
-}
+static void silence(int fd) { (void)fd; }
 #else
 #define SEND_FLAGS 0
 static void silence(int fd) {
@@ -275,9 +272,7 @@ int32_t evp_socket_pair(evpoll_handle *first_out, evpoll_handle *second_out) {
 
 /* ---- data ---- */
 
-static size_t clamp(uint64_t length) {
-  return length > INT32_MAX ? INT32_MAX : (size_t)length;
-}
+static size_t clamp(uint64_t length) { return length > INT32_MAX ? INT32_MAX : (size_t)length; }
 
 int32_t evp_socket_recv(evpoll_handle handle, void *buffer_out, uint64_t length) {
   const int fd = descriptor_of(handle);
@@ -318,7 +313,7 @@ int32_t evp_socket_recvfrom(evpoll_handle handle, void *buffer_out, uint64_t len
 /* Systems disagree about the code for an address of another family than the socket's (Linux has
    EAFNOSUPPORT one way round and ENETUNREACH the other), so the family is looked up. */
 static int32_t refuse_datagram(int fd, int family, int code) {
-  union address own;
+  union address own = {.any = {.sa_family = AF_UNSPEC}};
   socklen_t length = sizeof own;
   if (code != EAGAIN && getsockname(fd, &own.any, &length) == 0 && own.any.sa_family != family)
     return evp_fail_as(EVPOLL_ERR_INVALID, code);

@@ -65,9 +65,7 @@ uint32_t evp_poller_inside(evpoll *p) {
 
 /* ---- wake and post ------------------------------------------------------------------------ */
 
-bool evp_attend(evpoll *p, uint32_t bits) {
-  return !(atomic_fetch_or(&p->attention, bits) & bits);
-}
+bool evp_attend(evpoll *p, uint32_t bits) { return !(atomic_fetch_or(&p->attention, bits) & bits); }
 
 /* The exchange comes first, whatever was pending: looking before it would lose wakes. */
 void evp_poller_wake(evpoll *p) {
@@ -120,8 +118,7 @@ static int32_t take_posts(evpoll *p, evpoll_event *out, int32_t capacity) {
   }
   if (q->count == 0) atomic_fetch_and(&p->attention, ~(uint32_t)EVP_ATTN_POST);
   evp_mutex_unlock(&q->lock);
-  if (n)
-    atomic_fetch_add_explicit(&p->posts_delivered, (uint64_t)n, memory_order_relaxed);
+  if (n) atomic_fetch_add_explicit(&p->posts_delivered, (uint64_t)n, memory_order_relaxed);
   return n;
 }
 
@@ -149,7 +146,9 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity, bool with
     switch ((turn + i) % SOURCES) {
     case SOCKETS:
       if (with_sockets && evp_backend.may_be_ready(p)) {
-        const int32_t got = evp_backend.sleep(p, out + n, capacity - n, 0);
+        int32_t got = evp_backend.sleep(p, out + n, capacity - n, 0);
+        if (got == EVP_BELL) /* nothing but the bell found room: that was not the sockets' turn */
+          got = evp_backend.sleep(p, out + n, capacity - n, 0);
         if (got > 0) n += got & ~EVP_BELL;
       }
       break;
@@ -228,8 +227,8 @@ int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t 
   if (n < 0) return n;
   struct evp_cell *cell = enter(p);
   if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
-  n = wait_inside(p, cell, out, capacity < MOST_EVENTS ? capacity : MOST_EVENTS, timeout_ns);
   tally(p, cell, &cell->waits, 1);
+  n = wait_inside(p, cell, out, capacity < MOST_EVENTS ? capacity : MOST_EVENTS, timeout_ns);
   if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
   leave(p, cell);
   return n;
@@ -240,8 +239,7 @@ int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t 
 static int32_t apply(evpoll *p, evpoll_change *c) {
   switch (c->action) {
   case EVPOLL_CHANGE_ADD: return evp_source_add(p, c->handle, c->token, c->interest, c->mode);
-  case EVPOLL_CHANGE_MODIFY:
-    return evp_source_modify(p, c->handle, c->token, c->interest, c->mode);
+  case EVPOLL_CHANGE_MODIFY: return evp_source_modify(p, c->handle, c->token, c->interest, c->mode);
   case EVPOLL_CHANGE_REARM:
     if (c->mode) break;
     return evp_source_rearm(p, c->handle, c->token, c->interest);
@@ -267,6 +265,7 @@ int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evp
   if (n < 0) return n;
   struct evp_cell *cell = enter(p);
   if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
+  tally(p, cell, &cell->waits, 1);
 
   const int32_t applied = evp_poller_update(p, changes, nchanges);
   int32_t accepted = nios ? evp_io_submit(p, ios, nios) : 0;
@@ -281,7 +280,6 @@ int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evp
 
   n = wait_inside(p, cell, out, capacity < MOST_EVENTS ? capacity : MOST_EVENTS, timeout_ns);
   if (n < 0 && applied + accepted > 0) n = 0; /* the next call will say it again */
-  tally(p, cell, &cell->waits, 1);
   if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
   leave(p, cell);
   return n;
@@ -364,7 +362,8 @@ int32_t evp_poller_close(evpoll *p, int64_t timeout_ns) {
   evp_io_cancel(p, EVPOLL_OP_ALL);
   for (;;) {
     evpoll_event discarded[32];
-    while (evp_io_collect(p, discarded, 32) > 0) {}
+    while (evp_io_collect(p, discarded, 32) > 0) {
+    }
     const uint32_t inside = evp_poller_inside(p);
     const uint32_t in_flight = atomic_load(&p->io.in_flight);
     if (!inside && !in_flight) break;

@@ -19,17 +19,17 @@ struct evp_source {
 
 /* The word `state`. */
 enum {
-  EVP_REPORT = 0x3f,          /* bits that events may carry now; 0: nothing is reported */
-  EVP_INTEREST_SHIFT = 8,     /* what the user asked for, 3 bits */
-  EVP_INTEREST = 0x7 << 8,    /* */
-  EVP_KERNEL_SHIFT = 12,      /* what the kernel was asked for, 3 bits */
-  EVP_KERNEL = 0x7 << 12,     /* */
-  EVP_MODE_SHIFT = 16,        /* EVPOLL_LEVEL, EDGE, ONESHOT */
-  EVP_MODE = 0x3 << 16,       /* */
-  EVP_LIVE = 1 << 20,         /* registered */
-  EVP_IN_SET = 1 << 21,       /* the kernel's set has it */
-  EVP_ARMED = 1 << 22,        /* ONESHOT: the next event may be delivered */
-  EVP_PARKED = 1 << 23,       /* ONESHOT: the kernel was told to be silent */
+  EVP_REPORT = 0x3f,       /* bits that events may carry now; 0: nothing is reported */
+  EVP_INTEREST_SHIFT = 8,  /* what the user asked for, 3 bits */
+  EVP_INTEREST = 0x7 << 8, /* */
+  EVP_KERNEL_SHIFT = 12,   /* what the kernel was asked for, 3 bits */
+  EVP_KERNEL = 0x7 << 12,  /* */
+  EVP_MODE_SHIFT = 16,     /* EVPOLL_LEVEL, EDGE, ONESHOT */
+  EVP_MODE = 0x3 << 16,    /* */
+  EVP_LIVE = 1 << 20,      /* registered */
+  EVP_IN_SET = 1 << 21,    /* the kernel's set has it */
+  EVP_ARMED = 1 << 22,     /* ONESHOT: the next event may be delivered */
+  EVP_PARKED = 1 << 23,    /* ONESHOT: the kernel was told to be silent */
 };
 #define EVP_AGE 0xff000000u /* the generation's low bits: no state is mistaken for a later one */
 
@@ -40,9 +40,7 @@ static inline uint32_t evp_report_of(uint32_t interest) {
          (interest & EVPOLL_READABLE ? EVPOLL_READ_CLOSED : 0);
 }
 
-static inline uint32_t evp_mode_of(uint32_t state) {
-  return (state & EVP_MODE) >> EVP_MODE_SHIFT;
-}
+static inline uint32_t evp_mode_of(uint32_t state) { return (state & EVP_MODE) >> EVP_MODE_SHIFT; }
 
 /* Names a registration to the kernel: comes back with its events. Never below 2^32. */
 static inline uint64_t evp_source_key(uint32_t index, uint32_t generation) {

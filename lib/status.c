@@ -41,22 +41,9 @@ static const char *const names[] = {
 };
 enum { NAME_COUNT = sizeof names / sizeof names[0] };
 
-int32_t evp_fail_as(int32_t status, int os_code) {
-  last_os_code = os_code;
-  return status;
-}
+void evp_set_os_code(int os_code) { last_os_code = os_code; }
 
-int32_t evp_fail_os(int os_code) {
-  return evp_fail_as(evp_status_of(os_code), os_code);
-}
-
-int32_t evp_fail(int32_t status) {
-  return evp_fail_as(status, 0);
-}
-
-int32_t evpoll_os_error(void) {
-  return last_os_code;
-}
+int32_t evpoll_os_error(void) { return last_os_code; }
 
 const char *evpoll_strerror(int32_t status) {
   if (status > 0) return names[0];                    /* a count */

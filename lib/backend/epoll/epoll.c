@@ -55,7 +55,8 @@ struct set {
  * so at once, which is what READABLE and WRITABLE mean. */
 #define HUP (EVPOLL_READABLE | EVPOLL_READ_CLOSED | EVPOLL_WRITABLE | EVPOLL_WRITE_CLOSED)
 #define ERR (EVPOLL_READABLE | EVPOLL_WRITABLE | EVPOLL_ERROR)
-#define FOUR(b) (b), (b) | EVPOLL_READABLE, (b) | EVPOLL_PRIORITY, (b) | EVPOLL_READABLE | EVPOLL_PRIORITY
+#define FOUR(b)                                                                                    \
+  (b), (b) | EVPOLL_READABLE, (b) | EVPOLL_PRIORITY, (b) | EVPOLL_READABLE | EVPOLL_PRIORITY
 #define EIGHT(b) FOUR(b), FOUR((b) | EVPOLL_WRITABLE)
 static const uint8_t event_bits[32] = {EIGHT(0), EIGHT(ERR), EIGHT(HUP), EIGHT(HUP | ERR)};
 _Static_assert(EPOLLIN == 1 && EPOLLPRI == 2 && EPOLLOUT == 4 && EPOLLERR == 8 && EPOLLHUP == 16 &&
@@ -347,8 +348,7 @@ static void sleep_deaf(evpoll *p, int64_t timeout_ns) {
   const int own = epoll_create1(EPOLL_CLOEXEC);
   if (own >= 0 && control(own, EPOLL_CTL_ADD, set->bell, EPOLLIN | EPOLLET, BELL_DATA) == 0) {
     wait_ns(own, e, 1, 0); /* what rang before; the caller looks again afterwards */
-    if (atomic_load(&p->io.in_flight) && !evp_io_has_completions(p))
-      wait_ns(own, e, 1, timeout_ns);
+    if (atomic_load(&p->io.in_flight) && !evp_io_has_completions(p)) wait_ns(own, e, 1, timeout_ns);
   } else {
     evp_pause(1000000); /* out of descriptors: look again in a millisecond */
   }

@@ -103,9 +103,9 @@ static int flush(struct ring *r) {
 
 static void describe_op(struct uring_sqe *sqe, const struct evp_op *op) {
   static const uint8_t opcodes[] = {
-      [EVPOLL_IO_READ] = URING_OP_READ,     [EVPOLL_IO_WRITE] = URING_OP_WRITE,
-      [EVPOLL_IO_READV] = URING_OP_READV,   [EVPOLL_IO_WRITEV] = URING_OP_WRITEV,
-      [EVPOLL_IO_FSYNC] = URING_OP_FSYNC,   [EVPOLL_IO_FDATASYNC] = URING_OP_FSYNC,
+      [EVPOLL_IO_READ] = URING_OP_READ,   [EVPOLL_IO_WRITE] = URING_OP_WRITE,
+      [EVPOLL_IO_READV] = URING_OP_READV, [EVPOLL_IO_WRITEV] = URING_OP_WRITEV,
+      [EVPOLL_IO_FSYNC] = URING_OP_FSYNC, [EVPOLL_IO_FDATASYNC] = URING_OP_FSYNC,
   };
   const uint64_t limit = evp_file_length_limit();
   sqe->opcode = opcodes[op->code];
@@ -193,22 +193,22 @@ static bool has_completions(evpoll *p) {
   return has_cqes(r) || kernel_keeps(r);
 }
 
-/* What the kernel gave up without being asked to goes back to it. */
+/* What the kernel gave up without being asked to goes back to it. What it cannot take now, or
+ * would only do without waiting (a descriptor with O_NONBLOCK on a file system that has no such
+ * thing), is done here: late is better than wrong. */
 static bool is_over(struct ring *r, struct evp_op *op, int32_t res) {
-  const bool interrupted = res == -ECANCELED || res == -EINTR || res == -EAGAIN;
-  if (interrupted && !op->cancel_asked) {
-    const int os_code = submit_again(r, op);
-    if (!os_code) return false;
-    res = -os_code;
-  } else if (res == -EINTR) {
-    res = -ECANCELED;
-  }
   op->result = res;
+  if (op->cancel_asked) {
+    if (res == -EINTR || res == -EAGAIN) op->result = -ECANCELED;
+    return true;
+  }
+  if ((res == -ECANCELED || res == -EINTR) && submit_again(r, op) == 0) return false;
+  if (res == -ECANCELED || res == -EINTR || res == -EAGAIN)
+    op->result = evp_file_perform(op->code, op->handle, op->offset, op->buffer, op->length);
   return true;
 }
 
-static int32_t take_cqe(evpoll *p, struct ring *r, const struct uring_cqe *cqe,
-                        evpoll_event *out) {
+static int32_t take_cqe(evpoll *p, struct ring *r, const struct uring_cqe *cqe, evpoll_event *out) {
   if (cqe->user_data == EYE) atomic_store(&r->eye_open, false);
   struct evp_op *op = cqe->user_data > REQUEST ? evp_io_find(p, cqe->user_data) : NULL;
   return op && is_over(r, op, cqe->res) ? evp_io_complete(p, op, out) : 0;
@@ -234,8 +234,8 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
 /* ---- the hybrid wait ---------------------------------------------------------------------- */
 
 bool evp_uring_watches(evpoll *p) {
-  return evp_single(p) && atomic_load(&p->io.in_flight) &&
-         p->io.engine == &evp_engine_uring && ring_of(p)->hybrid;
+  return evp_single(p) && atomic_load(&p->io.in_flight) && p->io.engine == &evp_engine_uring &&
+         ring_of(p)->hybrid;
 }
 
 bool evp_uring_may_be_ready(evpoll *p) {
@@ -355,9 +355,12 @@ static int try_calls(evpoll *p, struct ring *r) {
   return syscall(URING_SYS_REGISTER, r->fd, URING_REGISTER_EVENTFD, &bell, 1) < 0 ? errno : 0;
 }
 
+/* LIMIT and NO_MEMORY may pass; everything else means that there is no io_uring for us. */
 static int32_t refuse(char *why, size_t capacity, int os_code) {
   snprintf(why, capacity, "io_uring: refused, %s", strerror(os_code));
-  return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code);
+  const int32_t status = evp_status_of(os_code);
+  const bool passing = status == EVPOLL_ERR_LIMIT || status == EVPOLL_ERR_NO_MEMORY;
+  return evp_fail_as(passing ? status : EVPOLL_ERR_UNSUPPORTED, os_code);
 }
 
 static void free_ring(struct ring *r) {
