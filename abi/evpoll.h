@@ -44,9 +44,12 @@
  * - Call evpoll_remove() before you close a descriptor of which a duplicate may live on (dup,
  *   fork, SCM_RIGHTS). Without duplicates, closing alone is enough.
  * - EVPOLL_EDGE: read or write until EVPOLL_ERR_WOULD_BLOCK, then evpoll_rearm(). On Linux and
- *   FreeBSD the rearm is free; on Windows no event comes without it.
- * - A buffer that holds a regular file's bytes is not a socket: use evpoll_submit() for files and
- *   block devices, evpoll_add() for everything that can be waited for.
+ *   FreeBSD the rearm is free; on Windows no event comes without it. If you stop earlier, to be fair
+ *   to others, come back by yourself: no event is promised.
+ * - Regular files and block devices are always "ready", so readiness says nothing about them:
+ *   evpoll_submit() is for them, evpoll_add() for everything that can be waited for.
+ * - On Linux and FreeBSD close files with evpoll_file_close() or keep their numbers for files:
+ *   whether a busy handle still is a file is not looked up for each operation.
  * - After fork() the child's calls give EVPOLL_ERR_FORKED; it may only evpoll_close().
  * - A poller pointer is dead after evpoll_close() returned 0. Using it then is undefined.
  *
@@ -209,7 +212,7 @@ extern "C" {
 #define EVPOLL_INFINITE (-1)
 /** For evpoll_cancel(): every operation in flight. No operation ever has this id. */
 #define EVPOLL_OP_ALL 1
-/** For evpoll_socket_accept() and connect: the connection is still being made. */
+/** From evpoll_socket_tcp_connect(): the connection is still being made. */
 #define EVPOLL_IN_PROGRESS 1
 /** Bytes that hold any numeric address as text, with its scope and the final zero. */
 #define EVPOLL_ADDRESS_CAPACITY 64
@@ -355,7 +358,7 @@ EVPOLL_API const char *evpoll_strerror(int32_t status);
  *
  * For diagnosis and logs: errno on POSIX, GetLastError or a WSA code on Windows. Programs decide
  * by the status. A call that fails by a check of evpoll's own sets it to 0; a call that succeeds
- * leaves it. In events the code is in `result`.
+ * leaves it, but for evpoll_socket_take_error(). In events the code is in `result`.
  *
  * @return the code, 0 where the system was not involved.
  * @owns nothing
@@ -619,7 +622,8 @@ EVPOLL_API int32_t evpoll_wait(evpoll *p, evpoll_event *events_out, int32_t capa
  * Does a whole turn of an event loop in one call: evpoll_update(), evpoll_submit(), evpoll_wait().
  *
  * For languages in which a call costs. Every change and every io gets its status; if any of them
- * failed, or an io was not accepted, the wait does not block.
+ * failed, or an io was not accepted, the wait does not block: do not offer an operation that met
+ * io_limit again before a completion has come, or the loop spins.
  *
  * @param p the poller
  * @param changes nchanges changes; may be NULL if nchanges is 0
@@ -680,15 +684,15 @@ EVPOLL_API int32_t evpoll_post(evpoll *p, uint64_t token, int64_t result);
 /**
  * Prepares a handle for file operations, and says whether it can have them.
  *
- * Windows: binds the handle to this poller's completion port for the rest of its life; a
- * synchronous handle is served by the worker pool. Elsewhere only a check. Calling it is optional
- * for handles of evpoll_file_open().
+ * Makes what serves the operations, so that the first one cannot fail for want of it. Windows: binds the handle to this poller's completion port for the rest of its life; a
+ * synchronous handle is served by the worker pool. Calling it is optional for handles of
+ * evpoll_file_open().
  *
  * @param p the poller
  * @param handle a regular file or block device
  * @return 0, EVPOLL_ERR_INVALID, EVPOLL_ERR_BAD_HANDLE, EVPOLL_ERR_UNSUPPORTED (another kind of
- *         handle), EVPOLL_ERR_BUSY (bound to another port), EVPOLL_ERR_NO_MEMORY,
- *         EVPOLL_ERR_SHUTDOWN, EVPOLL_ERR_THREAD, EVPOLL_ERR_FORKED or EVPOLL_ERR_OS.
+ *         handle, or EVPOLL_OPEN_NATIVE_IO_ONLY and the kernel does not serve it), EVPOLL_ERR_BUSY
+ *         (bound to another port), EVPOLL_ERR_LIMIT, EVPOLL_ERR_NO_MEMORY, EVPOLL_ERR_SHUTDOWN, EVPOLL_ERR_THREAD, EVPOLL_ERR_FORKED or EVPOLL_ERR_OS.
  * @owns the handle stays the caller's
  * @threads any
  * @blocks no
@@ -707,7 +711,7 @@ EVPOLL_API int32_t evpoll_attach(evpoll *p, evpoll_handle handle);
  *
  * @param p the poller
  * @param ios n operations; op and status of each are written. The first that is refused gets the
- *        reason, those behind it EVPOLL_ERR_AGAIN
+ *        reason; those behind it were not looked at and get EVPOLL_ERR_AGAIN
  * @param n 0 or more
  * @return the number accepted, a prefix of ios (0 if the first was refused: see its status);
  *         EVPOLL_ERR_INVALID, EVPOLL_ERR_SHUTDOWN, EVPOLL_ERR_THREAD or EVPOLL_ERR_FORKED if none
@@ -828,9 +832,9 @@ EVPOLL_API int32_t evpoll_aio_open(evpoll *p, uint32_t kind, uint64_t token, evp
 /**
  * Arms a request for one operation or list, which the caller then starts.
  *
- * FreeBSD: `native` is the caller's struct sigevent, filled in with the poller's queue, the
- * request and the flags. Windows: `native` is the caller's OVERLAPPED pointer variable, set to an
- * OVERLAPPED of the library's, the only legal one on an attached handle. If starting fails, call
+ * FreeBSD: `native_out` is the caller's struct sigevent, filled in with the poller's queue, the
+ * request and the flags. Windows: it is the caller's OVERLAPPED pointer variable, set to an OVERLAPPED
+ * of the library's, the only legal one on an attached handle. If starting fails, call
  * evpoll_aio_deregister().
  *
  * @param aio the request, not armed
@@ -911,14 +915,17 @@ EVPOLL_API int32_t evpoll_aio_close(evpoll_aio *aio);
 /**
  * Opens a file for evpoll_submit().
  *
- * New files get the permissions 0666 less the umask. The descriptor is not inherited by child
- * processes that are started with exec.
+ * New files get the permissions 0666 less the umask; that their name is durable needs a sync of the
+ * folder, which is the caller's. The descriptor is not inherited by processes started with exec.
+ * What is not a regular file or block device is refused without waiting for it (a FIFO, say).
  *
  * @param path UTF-8, zero-terminated
  * @param flags EVPOLL_FILE_READ or WRITE or both, and the others
  * @param handle_out the new handle; untouched on failure
- * @return 0, EVPOLL_ERR_INVALID, EVPOLL_ERR_NOT_FOUND, EVPOLL_ERR_EXISTS, EVPOLL_ERR_ACCESS,
- *         EVPOLL_ERR_UNSUPPORTED (a directory, or DIRECT where the file system has none),
+ * @return 0, EVPOLL_ERR_INVALID (also: neither READ nor WRITE, EXCLUSIVE without CREATE, TRUNCATE
+ *         without WRITE, a name that is too long), EVPOLL_ERR_NOT_FOUND (nothing of that path),
+ *         EVPOLL_ERR_EXISTS, EVPOLL_ERR_ACCESS, EVPOLL_ERR_UNSUPPORTED (not a regular file or block
+ *         device, or DIRECT where the file system has none; CREATE may have made the file then),
  *         EVPOLL_ERR_LIMIT, EVPOLL_ERR_NO_MEMORY, EVPOLL_ERR_NO_SPACE, EVPOLL_ERR_IO,
  *         EVPOLL_ERR_BUSY or EVPOLL_ERR_OS.
  * @owns the caller owns the handle until evpoll_file_close()
@@ -935,7 +942,7 @@ EVPOLL_API int32_t evpoll_file_open(const char *path, uint32_t flags, evpoll_han
  * @param handle an open file
  * @param size_out bytes
  * @return 0, EVPOLL_ERR_INVALID, EVPOLL_ERR_BAD_HANDLE, EVPOLL_ERR_UNSUPPORTED (another kind of
- *         handle) or EVPOLL_ERR_OS.
+ *         handle) or EVPOLL_ERR_OS (the device's errors too).
  * @owns nothing
  * @threads any
  * @blocks as long as the file system takes
@@ -993,8 +1000,10 @@ EVPOLL_API int32_t evpoll_buffer_free(void *buffer);
 /**
  * Opens a listening TCP socket, non-blocking.
  *
+ * An IPv6 socket serves IPv6 only.
+ *
  * @param host a numeric IPv4 or IPv6 address ("127.0.0.1", "::1", "fe80::1%eth0"); names are not
- *        looked up
+ *        looked up, IPv4-mapped addresses are invalid
  * @param port 0 to 65535; 0: one that is free (see evpoll_socket_local_address)
  * @param backlog connections that may wait for accept; 0: the system's most
  * @param handle_out the new socket; untouched on failure
@@ -1070,7 +1079,7 @@ EVPOLL_API int32_t evpoll_socket_udp_bind(const char *host, int32_t port,
  * Opens two stream sockets that are connected with each other, non-blocking.
  *
  * @param first_out one end
- * @param second_out the other end; both are untouched on failure
+ * @param second_out the other end, another variable; both are untouched on failure
  * @return 0, EVPOLL_ERR_INVALID, EVPOLL_ERR_LIMIT, EVPOLL_ERR_NO_MEMORY or EVPOLL_ERR_OS.
  * @owns the caller owns both until evpoll_socket_close()
  * @threads any
@@ -1084,7 +1093,7 @@ EVPOLL_API int32_t evpoll_socket_pair(evpoll_handle *first_out, evpoll_handle *s
  * Receives what is there.
  *
  * @param handle a connected socket
- * @param buffer_out where to write
+ * @param buffer_out where to write; the rest of a longer datagram is lost
  * @param length bytes, 1 or more; at most INT32_MAX are received in one call
  * @return the number of bytes, 0 at the end of the stream (or for an empty datagram);
  *         EVPOLL_ERR_WOULD_BLOCK, EVPOLL_ERR_RESET, EVPOLL_ERR_REFUSED, EVPOLL_ERR_TIMEOUT,
@@ -1103,8 +1112,8 @@ EVPOLL_API int32_t evpoll_socket_recv(evpoll_handle handle, void *buffer_out, ui
  * Sends what fits. Never raises SIGPIPE.
  *
  * @param handle a connected socket
- * @param buffer the bytes
- * @param length bytes; at most INT32_MAX are sent in one call
+ * @param buffer the bytes; may be NULL if length is 0
+ * @param length bytes, 0 or more; at most INT32_MAX are sent in one call
  * @return the number of bytes, as for evpoll_socket_recv(); also EVPOLL_ERR_BROKEN_PIPE and
  *         EVPOLL_ERR_ACCESS.
  * @owns the caller keeps the buffer
@@ -1122,7 +1131,7 @@ EVPOLL_API int32_t evpoll_socket_send(evpoll_handle handle, const void *buffer, 
  * @param buffer_out where to write; the rest of a longer datagram is lost
  * @param length bytes, 1 or more
  * @param host_out the sender's numeric address, zero-terminated; may be NULL if capacity is 0
- * @param host_capacity bytes at host_out; EVPOLL_ADDRESS_CAPACITY always suffices
+ * @param host_capacity bytes at host_out, EVPOLL_ADDRESS_CAPACITY always suffices; 0: not wanted
  * @param port_out the sender's port; may be NULL
  * @return as evpoll_socket_recv(); EVPOLL_ERR_INVALID if host_out is too small (the datagram is
  *         lost then).
@@ -1141,7 +1150,7 @@ EVPOLL_API int32_t evpoll_socket_recvfrom(evpoll_handle handle, void *buffer_out
  *
  * @param handle a UDP socket
  * @param buffer the bytes; may be NULL if length is 0
- * @param length bytes, 0 to 65535
+ * @param length bytes, 0 to 65535; what the address family cannot carry is EVPOLL_ERR_MESSAGE_SIZE
  * @param host as for evpoll_socket_tcp_listen(), of the socket's family
  * @param port 1 to 65535
  * @return as evpoll_socket_send().

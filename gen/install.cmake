@@ -1,2 +1,62 @@
 # SPDX-License-Identifier: MIT
-# What `cmake --install` puts where.
+# What `cmake --install` puts where. No relative folder becomes absolute here: the prefix may be
+# chosen at install time, and the installed files may be moved afterwards.
+option(EVPOLL_INSTALL "Install evpoll" ${EVPOLL_TOP_LEVEL})
+if(NOT EVPOLL_INSTALL)
+  return()
+endif()
+
+install(TARGETS evpoll EXPORT evpoll
+  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(TARGETS evpoll_static EXPORT evpoll
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+install(FILES ${PROJECT_SOURCE_DIR}/abi/evpoll.h
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+
+# find_package(evpoll 1.0)
+set(evp_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/evpoll)
+configure_package_config_file(${PROJECT_SOURCE_DIR}/bindings/c/evpollConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/package/evpollConfig.cmake INSTALL_DESTINATION ${evp_package_dir}
+  NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/evpollConfigVersion.cmake
+  COMPATIBILITY SameMajorVersion)
+install(EXPORT evpoll NAMESPACE evpoll:: FILE evpollTargets.cmake
+  DESTINATION ${evp_package_dir} COMPONENT development)
+install(FILES ${PROJECT_BINARY_DIR}/package/evpollConfig.cmake
+  ${PROJECT_BINARY_DIR}/package/evpollConfigVersion.cmake
+  DESTINATION ${evp_package_dir} COMPONENT development)
+
+# pkg-config evpoll: the prefix is found from where the file lies, unless the library folder is
+# absolute and has no fixed way back to it.
+set(evp_pc_libdir ${CMAKE_INSTALL_LIBDIR})
+set(evp_pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(evp_pc_prefix ${CMAKE_INSTALL_PREFIX})
+else()
+  file(RELATIVE_PATH evp_pc_up "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" /prefix)
+  string(REGEX REPLACE "/$" "" evp_pc_up "${evp_pc_up}")
+  set(evp_pc_prefix "\${pcfiledir}/${evp_pc_up}")
+  string(PREPEND evp_pc_libdir "\${prefix}/")
+endif()
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  string(PREPEND evp_pc_includedir "\${prefix}/")
+endif()
+configure_file(${PROJECT_SOURCE_DIR}/bindings/c/evpoll.pc.in
+  ${PROJECT_BINARY_DIR}/package/evpoll.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/package/evpoll.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+
+# The two texts called README.md: the project's, and the rules that hold for all functions.
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+foreach(text README.md CHANGELOG.md)
+  if(EXISTS ${PROJECT_SOURCE_DIR}/${text})
+    install(FILES ${PROJECT_SOURCE_DIR}/${text}
+      DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
+  endif()
+endforeach()
+if(EXISTS ${PROJECT_SOURCE_DIR}/abi/README.md)
+  install(FILES ${PROJECT_SOURCE_DIR}/abi/README.md
+    DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME abi.md COMPONENT development)
+endif()
