@@ -44,12 +44,13 @@
  * - Call evpoll_remove() before you close a descriptor of which a duplicate may live on (dup,
  *   fork, SCM_RIGHTS). Without duplicates, closing alone is enough.
  * - EVPOLL_EDGE: read or write until EVPOLL_ERR_WOULD_BLOCK, then evpoll_rearm(). On Linux and
- *   FreeBSD the rearm is free; on Windows no event comes without it. If you stop earlier, to be fair
- *   to others, come back by yourself: no event is promised.
+ *   FreeBSD the rearm is free; on Windows no event comes without it. If you stop earlier, to be
+ *   fair to others, come back by yourself: no event is promised.
  * - Regular files and block devices are always "ready", so readiness says nothing about them:
  *   evpoll_submit() is for them, evpoll_add() for everything that can be waited for.
- * - On Linux and FreeBSD close files with evpoll_file_close() or keep their numbers for files:
- *   whether a busy handle still is a file is not looked up for each operation.
+ * - Close a file with evpoll_file_close(), or after its operations have reported: a queued
+ *   operation knows its file by the number. Whether a busy handle still is a file is not looked up
+ *   each time.
  * - After fork() the child's calls give EVPOLL_ERR_FORKED; it may only evpoll_close().
  * - A poller pointer is dead after evpoll_close() returned 0. Using it then is undefined.
  *
@@ -684,15 +685,17 @@ EVPOLL_API int32_t evpoll_post(evpoll *p, uint64_t token, int64_t result);
 /**
  * Prepares a handle for file operations, and says whether it can have them.
  *
- * Makes what serves the operations, so that the first one cannot fail for want of it. Windows: binds the handle to this poller's completion port for the rest of its life; a
- * synchronous handle is served by the worker pool. Calling it is optional for handles of
+ * Makes what serves the operations, so that the first one cannot fail for want of it. Windows:
+ * binds the handle to this poller's completion port for the rest of its life; a synchronous handle
+ * is served by the worker pool. Calling it is optional for handles of
  * evpoll_file_open().
  *
  * @param p the poller
  * @param handle a regular file or block device
  * @return 0, EVPOLL_ERR_INVALID, EVPOLL_ERR_BAD_HANDLE, EVPOLL_ERR_UNSUPPORTED (another kind of
  *         handle, or EVPOLL_OPEN_NATIVE_IO_ONLY and the kernel does not serve it), EVPOLL_ERR_BUSY
- *         (bound to another port), EVPOLL_ERR_LIMIT, EVPOLL_ERR_NO_MEMORY, EVPOLL_ERR_SHUTDOWN, EVPOLL_ERR_THREAD, EVPOLL_ERR_FORKED or EVPOLL_ERR_OS.
+ *         (bound to another port), EVPOLL_ERR_LIMIT, EVPOLL_ERR_NO_MEMORY, EVPOLL_ERR_SHUTDOWN,
+ *         EVPOLL_ERR_THREAD, EVPOLL_ERR_FORKED or EVPOLL_ERR_OS.
  * @owns the handle stays the caller's
  * @threads any
  * @blocks no
@@ -833,8 +836,8 @@ EVPOLL_API int32_t evpoll_aio_open(evpoll *p, uint32_t kind, uint64_t token, evp
  * Arms a request for one operation or list, which the caller then starts.
  *
  * FreeBSD: `native_out` is the caller's struct sigevent, filled in with the poller's queue, the
- * request and the flags. Windows: it is the caller's OVERLAPPED pointer variable, set to an OVERLAPPED
- * of the library's, the only legal one on an attached handle. If starting fails, call
+ * request and the flags. Windows: it is the caller's OVERLAPPED pointer variable, set to an
+ * OVERLAPPED of the library's, the only legal one on an attached handle. If starting fails, call
  * evpoll_aio_deregister().
  *
  * @param aio the request, not armed
@@ -954,7 +957,8 @@ EVPOLL_API int32_t evpoll_file_size(evpoll_handle handle, int64_t *size_out);
 /**
  * Closes a file.
  *
- * Operations in flight on it go on, and report.
+ * Operations in flight on it go on, and report; the file is closed when the last one was delivered,
+ * and its number is not another file's before. Other ways of closing give no such promise.
  *
  * @param handle an open file
  * @return 0, EVPOLL_ERR_BAD_HANDLE, EVPOLL_ERR_IO, EVPOLL_ERR_NO_SPACE or EVPOLL_ERR_OS. The handle

@@ -3,6 +3,7 @@
    here, the same everywhere, and what the system says is cut down to the codes that evpoll.h lists
    for each function. Nothing else: the work is in os_*_file.c and os_*_socket.c. */
 #include "io.h"
+#include "linger.h"
 #include "os_file.h"
 #include "os_socket.h"
 #include "status.h"
@@ -66,7 +67,7 @@ int32_t evpoll_file_size(evpoll_handle handle, int64_t *size_out) {
 int32_t evpoll_file_close(evpoll_handle handle) {
   if (handle < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   evp_io_file_closes();
-  return listed(CLOSE_LIST, evp_file_close(handle));
+  return listed(CLOSE_LIST, evp_linger_close(handle));
 }
 
 int32_t evpoll_buffer_alloc(uint64_t size, uint32_t alignment, void **buffer_out) {

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "linger.h"
 #include "os_file.h"
 #include "poller.h"
 #include "status.h"
@@ -44,7 +45,23 @@ static struct evp_op *take_op(evpoll *p) {
   return op;
 }
 
+static uint32_t *uses_of(evpoll *p, evpoll_handle h) {
+  return &p->io.uses[(uint64_t)h % EVP_CHECKED_HANDLES];
+}
+
+bool evp_io_uses(evpoll *p, evpoll_handle h) {
+  uint32_t left = *uses_of(p, h);
+  for (uint32_t i = 0; left && i < p->io.ops_used; i++) {
+    const struct evp_op *op = evp_table_at(&p->io.ops, i);
+    if (!op->in_flight) continue;
+    if (op->handle == h) return true;
+    left -= uses_of(p, op->handle) == uses_of(p, h);
+  }
+  return false;
+}
+
 static void put_op(evpoll *p, struct evp_op *op) {
+  if (op->in_flight) --*uses_of(p, op->handle);
   if (op->code == EVPOLL_IO_READV || op->code == EVPOLL_IO_WRITEV) free(op->buffer);
   op->buffer = NULL;
   op->list = NULL;
@@ -123,12 +140,11 @@ static int32_t check_entry(const evpoll_io *io) {
 
 static _Atomic uint32_t files_closed;
 
-void evp_io_file_closes(void) {
-  atomic_fetch_add_explicit(&files_closed, 1, memory_order_relaxed);
-}
+void evp_io_file_closes(void) { atomic_fetch_add_explicit(&files_closed, 1, memory_order_relaxed); }
 
 /* Lock held. Whether the handle is a file: see the top. */
 static int32_t check_handle(evpoll *p, evpoll_handle h) {
+  if (evp_linger_has(p, h)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   struct evp_checked *c = &p->io.checked[(uint64_t)h % EVP_CHECKED_HANDLES];
   const uint32_t closed = atomic_load_explicit(&files_closed, memory_order_relaxed);
   if (c->handle != h || c->closed != closed)
@@ -250,6 +266,7 @@ static int32_t prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
     }
   }
   op->in_flight = true;
+  ++*uses_of(p, op->handle);
   *out = op;
   return 0;
 }
@@ -526,7 +543,9 @@ bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out) {
     event = complete_entry(op->list, op->entry, result, status, out);
   else
     *out = (evpoll_event){op->token, op->id, result, EVPOLL_IO, status};
+  const evpoll_handle h = op->handle;
   put_op(p, op);
+  if (p->io.lingering && !evp_io_uses(p, h)) evp_linger_over(p, h);
   count_out(p, 1);
   return event;
 }

@@ -68,6 +68,9 @@ struct evp_io {
   struct evp_op *done_last;
 
   struct evp_checked checked[EVP_CHECKED_HANDLES];
+  uint32_t uses[EVP_CHECKED_HANDLES]; /* operations in flight, by handle modulo their number */
+  struct evp_linger *lingering;       /* files closed meanwhile: see linger.c */
+
   uint64_t submitted, completed, cancelled;
 };
 
@@ -85,6 +88,8 @@ int32_t evp_io_cancel_handle(evpoll *p, evpoll_handle h);
 /* What the first operation will be served by, if there was none yet. */
 const struct evp_engine *evp_io_engine(evpoll *p, char *why, size_t capacity);
 
+/* Lock held: p->io.lock. Are operations on the handle in flight? */
+bool evp_io_uses(evpoll *p, evpoll_handle h);
 /* A file is about to be closed by evpoll_file_close(): its number may become something else's. */
 void evp_io_file_closes(void);
 

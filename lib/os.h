@@ -41,6 +41,10 @@ void evp_pause(int64_t ns);
  * mark lives as long as the process. Returns 0 or a code of the system. */
 int evp_fork_mark(const volatile uint32_t **mark_out, uint32_t *value_out);
 
+/* The one lock that is not a poller's: around the list of pollers. Held across fork(). */
+void evp_registry_lock(void);
+void evp_registry_unlock(void);
+
 /* Copies iovecs into memory of the form that the system's vectored calls take; NULL: no memory.
  * The copy is freed with free(). */
 void *evp_iovec_copy(const evpoll_iovec *iovecs, uint32_t n);

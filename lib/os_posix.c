@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -111,6 +112,20 @@ void evp_pause(int64_t ns) {
 static _Atomic(uint32_t *) mark_page;
 static _Atomic uint32_t marks;
 
+static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+
+void evp_registry_lock(void) { pthread_mutex_lock(&registry); }
+void evp_registry_unlock(void) { pthread_mutex_unlock(&registry); }
+
+/* A child must not inherit the lock from a thread that it does not have. */
+static int keep_registry_across_fork(void) {
+  static _Atomic bool kept;
+  if (atomic_exchange(&kept, true)) return 0;
+  const int os_code = pthread_atfork(evp_registry_lock, evp_registry_unlock, evp_registry_unlock);
+  if (os_code) atomic_store(&kept, false);
+  return os_code;
+}
+
 static void forget_mark(void) { *mark_page = 0; }
 
 static int wipe_on_fork(void *page, size_t size) {
@@ -125,6 +140,8 @@ static int wipe_on_fork(void *page, size_t size) {
 }
 
 int evp_fork_mark(const volatile uint32_t **mark_out, uint32_t *value_out) {
+  const int failed = keep_registry_across_fork();
+  if (failed) return failed;
   uint32_t *page = atomic_load(&mark_page);
   if (!page) {
     const size_t size = (size_t)sysconf(_SC_PAGESIZE);

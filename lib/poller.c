@@ -7,42 +7,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "linger.h"
 #include "status.h"
 
 enum { DEFAULT_IO_LIMIT = 4096, DEFAULT_POOL = 4, MOST_EVENTS = 4096 };
 
 /* ---- threads inside ----------------------------------------------------------------------- */
 
-int32_t evp_check_thread(evpoll *p) {
-  if (!evp_bound(p)) return 0;
+int32_t evp_check_owner(evpoll *p) {
   const uint64_t self = evp_thread_self();
   uint64_t owner = atomic_load_explicit(&p->owner, memory_order_relaxed);
   if (owner == 0 && atomic_compare_exchange_strong(&p->owner, &owner, self)) return 0;
   return owner == self ? 0 : evp_fail(EVPOLL_ERR_THREAD);
 }
 
-/* The exchange is sequentially consistent: a submitter that raises `attention` either sees this
- * cell busy and rings, or is seen by the look at `attention` that follows. */
-static struct evp_cell *enter(evpoll *p) {
-  if (evp_single(p)) {
-    struct evp_cell *only = &p->cells[0];
-    return atomic_exchange(&only->busy, 1) ? NULL : only;
-  }
-  /* Threads differ in their stacks: a cheap first guess that keeps them apart. */
-  char here;
-  const uint32_t guess = (uint32_t)(((uintptr_t)&here >> 12) * 2654435761u) >> 28;
-  for (uint32_t i = 0; i < EVP_CELLS; i++) {
-    struct evp_cell *c = &p->cells[(guess + i) % EVP_CELLS];
-    if (!atomic_load_explicit(&c->busy, memory_order_relaxed) && !atomic_exchange(&c->busy, 1))
-      return c;
-  }
+static inline bool claim(struct evp_cell *c) {
+  return !atomic_load_explicit(&c->busy, memory_order_relaxed) && !atomic_exchange(&c->busy, 1);
+}
+
+static EVP_COLD struct evp_cell *find_cell(evpoll *p) {
+  for (uint32_t i = 0; i < EVP_CELLS; i++)
+    if (claim(&p->cells[i])) return &p->cells[i];
   atomic_fetch_add(&p->cells[EVP_CELLS].busy, 1);
   return &p->cells[EVP_CELLS];
 }
 
+/* The exchange is sequentially consistent: a submitter that raises `attention` either sees this
+ * cell busy and rings, or is seen by the look at `attention` that follows. */
+static inline struct evp_cell *enter(evpoll *p) {
+  if (evp_single(p)) return claim(&p->cells[0]) ? &p->cells[0] : NULL;
+  /* Threads differ in their stacks: a cheap first guess that keeps them apart. */
+  char here;
+  const uint32_t guess = (uint32_t)((uintptr_t)&here >> 12) * 2654435761u >> 28;
+  return claim(&p->cells[guess]) ? &p->cells[guess] : find_cell(p);
+}
+
 /* Only the owner of a cell writes its counters; the last cell may have several. */
-static void tally(evpoll *p, struct evp_cell *c, _Atomic uint64_t *counter, uint64_t n) {
-  if (c == &p->cells[EVP_CELLS])
+static inline void tally(evpoll *p, struct evp_cell *c, _Atomic uint64_t *counter, uint64_t n) {
+  if (__builtin_expect(c == &p->cells[EVP_CELLS], 0))
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
   else
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
@@ -50,8 +52,8 @@ static void tally(evpoll *p, struct evp_cell *c, _Atomic uint64_t *counter, uint
 }
 
 /* The poller may be freed as soon as the cell is given back. */
-static void leave(evpoll *p, struct evp_cell *c) {
-  if (c == &p->cells[EVP_CELLS])
+static inline void leave(evpoll *p, struct evp_cell *c) {
+  if (__builtin_expect(c == &p->cells[EVP_CELLS], 0))
     atomic_fetch_sub_explicit(&c->busy, 1, memory_order_release);
   else
     atomic_store_explicit(&c->busy, 0, memory_order_release);
@@ -163,7 +165,7 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity, bool with
       break;
     }
   }
-  if (!evp_single(p) && has_queued(p)) evp_backend.ring(p);
+  if (!evp_single(p) && (has_queued(p) || evp_is_shut_down(p))) evp_backend.ring(p);
   return n;
 }
 
@@ -171,6 +173,16 @@ static int64_t remaining(int64_t timeout_ns, int64_t deadline) {
   if (timeout_ns <= 0) return timeout_ns;
   const int64_t left = deadline - evp_now();
   return left > 0 ? left : 0;
+}
+
+/* The bell has rung, besides n events of the kernel: takes what it rang for, or, if there is no
+ * room, lets it ring for another thread. */
+static EVP_COLD int32_t heed_bell(evpoll *p, evpoll_event *out, int32_t n, int32_t capacity) {
+  if (n < capacity && !evp_is_shut_down(p))
+    n += collect(p, out + n, capacity - n, false);
+  else if (!evp_single(p))
+    evp_backend.ring(p);
+  return n;
 }
 
 /* After shutdown: what is queued, then what is in flight, then the end. */
@@ -188,8 +200,9 @@ static int32_t wait_shut_down(evpoll *p, evpoll_event *out, int32_t capacity, in
   }
 }
 
-static int32_t wait_inside(evpoll *p, struct evp_cell *cell, evpoll_event *out, int32_t capacity,
-                           int64_t timeout_ns) {
+/* All but the plain case: something to collect, a finite timeout, a spurious return. */
+static EVP_COLD int32_t wait_long(evpoll *p, struct evp_cell *cell, evpoll_event *out,
+                                  int32_t capacity, int64_t timeout_ns) {
   int64_t deadline = 0, left = timeout_ns;
   if (timeout_ns > 0) {
     const int64_t now = evp_now();
@@ -205,21 +218,29 @@ static int32_t wait_inside(evpoll *p, struct evp_cell *cell, evpoll_event *out, 
     if (attention && has_queued(p)) {
       const int32_t n = collect(p, out, capacity, true);
       if (n) return n;
+      continue; /* the look at the sockets may have used up a ring for what came meanwhile */
     }
 
     int32_t n = evp_backend.sleep(p, out, capacity, left);
     if (n < 0) return n;
-    const bool bell = n & EVP_BELL;
-    n &= ~EVP_BELL;
-    if (bell && n < capacity && !evp_is_shut_down(p))
-      n += collect(p, out + n, capacity - n, false);
-    else if (bell && !evp_single(p))
-      evp_backend.ring(p); /* no room: another thread may have */
+    if (n & EVP_BELL) n = heed_bell(p, out, n & ~EVP_BELL, capacity);
     if (n) return n;
     if (left == 0) return 0;
     tally(p, cell, &cell->spurious, 1);
     left = remaining(timeout_ns, deadline);
   }
+}
+
+static inline int32_t wait_inside(evpoll *p, struct evp_cell *cell, evpoll_event *out,
+                                  int32_t capacity, int64_t timeout_ns) {
+  if (capacity > MOST_EVENTS) capacity = MOST_EVENTS;
+  if (timeout_ns <= 0 && !atomic_load(&p->attention)) {
+    int32_t n = evp_backend.sleep(p, out, capacity, timeout_ns);
+    if (n > 0 && (n & EVP_BELL)) n = heed_bell(p, out, n & ~EVP_BELL, capacity);
+    if (n || timeout_ns == 0) return n;
+    tally(p, cell, &cell->spurious, 1);
+  }
+  return wait_long(p, cell, out, capacity, timeout_ns);
 }
 
 int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
@@ -228,7 +249,7 @@ int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t 
   struct evp_cell *cell = enter(p);
   if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
   tally(p, cell, &cell->waits, 1);
-  n = wait_inside(p, cell, out, capacity < MOST_EVENTS ? capacity : MOST_EVENTS, timeout_ns);
+  n = wait_inside(p, cell, out, capacity, timeout_ns);
   if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
   leave(p, cell);
   return n;
@@ -278,7 +299,7 @@ int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evp
   }
   if (applied < nchanges || accepted < nios) timeout_ns = 0;
 
-  n = wait_inside(p, cell, out, capacity < MOST_EVENTS ? capacity : MOST_EVENTS, timeout_ns);
+  n = wait_inside(p, cell, out, capacity, timeout_ns);
   if (n < 0 && applied + accepted > 0) n = 0; /* the next call will say it again */
   if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
   leave(p, cell);
@@ -330,9 +351,14 @@ int32_t evp_poller_open(const evpoll_options *options, evpoll **out) {
     status = evp_fail_os(os_code);
     goto failed;
   }
+  if (!evp_table_reach(&p->sources, 0)) { /* waits rely on the first entries */
+    status = evp_fail(EVPOLL_ERR_NO_MEMORY);
+    goto failed;
+  }
   status = evp_backend.open(p);
   if (status < 0) goto failed;
   evp_io_open(p);
+  evp_linger_enrol(p);
   *out = p;
   return 0;
 
@@ -342,6 +368,7 @@ failed:
 }
 
 static void free_all(evpoll *p) {
+  evp_linger_retire(p);
   evp_io_close(p);
   evp_backend.close(p);
   free_poller(p);

@@ -48,6 +48,7 @@ struct evpoll {
   uint32_t io_limit, pool_threads;
   _Atomic uint64_t owner; /* THREAD_BOUND: the thread, once it has shown itself */
   struct evp_table sources;
+  evpoll *next; /* in the registry: linger.c */
   char pad1[64];
 
   _Atomic uint32_t attention;
@@ -74,7 +75,8 @@ static inline void evp_count(_Atomic uint64_t *counter) {
 }
 
 /* THREAD_BOUND: 0 for the owner (the first to ask), else EVPOLL_ERR_THREAD. */
-int32_t evp_check_thread(evpoll *p);
+int32_t evp_check_owner(evpoll *p);
+static inline int32_t evp_check_thread(evpoll *p) { return evp_bound(p) ? evp_check_owner(p) : 0; }
 /* Sets bits of `attention`; true if they were clear. */
 bool evp_attend(evpoll *p, uint32_t bits);
 /* Number of threads inside wait now. */

@@ -41,6 +41,13 @@ static void publish(struct evp_source *s, uint32_t generation, uint64_t token, u
   atomic_store_explicit(&s->state, state, memory_order_release);
 }
 
+static uint32_t next_generation(struct evp_source *s) {
+  const uint32_t old = atomic_load_explicit(&s->generation, memory_order_relaxed);
+  return old + 1 < EVP_NO_GENERATION ? old + 1 : 1;
+}
+
+void evp_source_end(struct evp_source *s) { publish(s, next_generation(s), 0, 0); }
+
 int32_t evp_source_add(evpoll *p, evpoll_handle h, uint64_t token, uint32_t interest,
                        uint32_t mode) {
   int32_t status = check(h, interest, mode);
@@ -58,7 +65,7 @@ int32_t evp_source_add(evpoll *p, evpoll_handle h, uint64_t token, uint32_t inte
   const uint32_t was = atomic_load_explicit(&s->state, memory_order_relaxed);
   const uint32_t old = atomic_load_explicit(&s->generation, memory_order_relaxed);
   const uint64_t old_token = atomic_load_explicit(&s->token, memory_order_relaxed);
-  const uint32_t next = old + 1 ? old + 1 : 1;
+  const uint32_t next = next_generation(s);
   publish(s, next, token, state_for(next, interest, mode));
 
   bool gone = false;
@@ -66,7 +73,7 @@ int32_t evp_source_add(evpoll *p, evpoll_handle h, uint64_t token, uint32_t inte
   if (status == 0)
     status = was & EVP_LIVE ? 1 : 0;
   else if (gone || !(was & EVP_LIVE))
-    atomic_store_explicit(&s->state, 0, memory_order_release);
+    evp_source_end(s);
   else
     publish(s, old, old_token, was);
   evp_mutex_unlock(lock);
@@ -107,7 +114,10 @@ int32_t evp_source_modify(evpoll *p, evpoll_handle h, uint64_t token, uint32_t i
   atomic_store_explicit(&s->state, state_for(generation, interest, mode), memory_order_release);
   bool gone = false;
   status = evp_backend.watch(p, h, s, was, false, &gone);
-  if (status < 0) atomic_store_explicit(&s->state, gone ? 0 : was, memory_order_release);
+  if (gone)
+    evp_source_end(s);
+  else if (status < 0)
+    atomic_store_explicit(&s->state, was, memory_order_release);
   evp_mutex_unlock(evp_source_lock(p, (uint32_t)h));
   return status;
 }
@@ -124,7 +134,7 @@ int32_t evp_source_rearm(evpoll *p, evpoll_handle h, uint64_t token, uint32_t bi
     status = evp_fail(EVPOLL_ERR_INVALID);
   else if (evp_mode_of(state) != EVPOLL_LEVEL)
     status = evp_backend.rearm(p, h, s, bits, &gone);
-  if (gone) atomic_store_explicit(&s->state, 0, memory_order_release);
+  if (gone) evp_source_end(s);
   evp_mutex_unlock(evp_source_lock(p, (uint32_t)h));
   if (status == 0) evp_count(&p->rearms);
   return status;
@@ -134,7 +144,8 @@ int32_t evp_source_remove(evpoll *p, evpoll_handle h, uint64_t token) {
   struct evp_source *s = NULL;
   const int32_t status = find(p, h, token, &s);
   if (status < 0) return status;
-  const uint32_t was = atomic_exchange_explicit(&s->state, 0, memory_order_acq_rel);
+  const uint32_t was = atomic_load_explicit(&s->state, memory_order_relaxed);
+  evp_source_end(s);
   evp_backend.unwatch(p, h, was);
   evp_mutex_unlock(evp_source_lock(p, (uint32_t)h));
   return 0;

@@ -19,7 +19,7 @@ struct evp_source {
 
 /* The word `state`. */
 enum {
-  EVP_REPORT = 0x3f,       /* bits that events may carry now; 0: nothing is reported */
+  EVP_REPORT = 0xff,       /* bits that events may carry now; 0: nothing is reported */
   EVP_INTEREST_SHIFT = 8,  /* what the user asked for, 3 bits */
   EVP_INTEREST = 0x7 << 8, /* */
   EVP_KERNEL_SHIFT = 12,   /* what the kernel was asked for, 3 bits */
@@ -42,21 +42,27 @@ static inline uint32_t evp_report_of(uint32_t interest) {
 
 static inline uint32_t evp_mode_of(uint32_t state) { return (state & EVP_MODE) >> EVP_MODE_SHIFT; }
 
-/* Names a registration to the kernel: comes back with its events. Never below 2^32. */
+/* Neither 0 nor this is ever a registration's. */
+#define EVP_NO_GENERATION UINT32_MAX
+
+/* Names a registration to the kernel: comes back with its events. */
 static inline uint64_t evp_source_key(uint32_t index, uint32_t generation) {
   return (uint64_t)generation << 32 | index;
 }
 
-/* Reads token and state of the registration that `generation` names. False: it has ended. The
- * generation is written before the rest and read around it, so a torn read is seen as an end. */
+/* Reads token and state of the registration that `generation` names. False: it has ended, since
+ * the end counts as a generation too. It is written before the rest and read around it, so a torn
+ * read is seen as an end. */
 static inline bool evp_source_read(struct evp_source *s, uint32_t generation, uint64_t *token_out,
                                    uint32_t *state_out) {
   if (atomic_load_explicit(&s->generation, memory_order_acquire) != generation) return false;
   *token_out = atomic_load_explicit(&s->token, memory_order_acquire);
   *state_out = atomic_load_explicit(&s->state, memory_order_acquire);
-  return atomic_load_explicit(&s->generation, memory_order_relaxed) == generation &&
-         (*state_out & EVP_LIVE);
+  return atomic_load_explicit(&s->generation, memory_order_relaxed) == generation;
 }
+
+/* Lock held. The registration is over: nothing is reported for it from now on. */
+void evp_source_end(struct evp_source *s);
 
 /* These do what the exported functions of the same name say; arguments were checked. */
 int32_t evp_source_add(evpoll *p, evpoll_handle h, uint64_t token, uint32_t interest,

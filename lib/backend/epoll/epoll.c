@@ -40,7 +40,9 @@
 #define SYS_epoll_pwait2 441 /* Linux 5.11; the number is the same on all architectures */
 #endif
 
-enum { BELL_DATA = 0, PATIENCE = 64 };
+enum { PATIENCE = 64 };
+#define RARELY(condition) __builtin_expect(!!(condition), 0)
+#define BELL_DATA         ((uint64_t)EVP_NO_GENERATION << 32)
 
 struct set {
   int fd;
@@ -198,7 +200,7 @@ static int copy_source(evpoll *p, struct set *set, int fresh, uint32_t index) {
   int os_code = control(set->fd, EPOLL_CTL_MOD, (int)index, events, key);
   if (os_code == 0) os_code = control(fresh, EPOLL_CTL_ADD, (int)index, events, key);
   if (os_code == EBADF || os_code == ENOENT) {
-    atomic_store_explicit(&s->state, 0, memory_order_release);
+    evp_source_end(s);
     return 0;
   }
   return os_code;
@@ -206,7 +208,7 @@ static int copy_source(evpoll *p, struct set *set, int fresh, uint32_t index) {
 
 /* The new set takes the old one's number, so that nobody has to be told; threads that sleep on
  * the old one are woken by the bell, which hangs in both, and each wakes the next. */
-static void rebuild(evpoll *p) {
+static EVP_COLD void rebuild(evpoll *p) {
   struct set *set = p->kernel;
   const uint32_t end = evp_table_end(&p->sources);
   evp_source_lock_all(p);
@@ -228,7 +230,7 @@ static void rebuild(evpoll *p) {
 
 /* Stale hits happen when a remove overtakes an event. So many that rebuilding is the cheaper way
  * come only from a registration that outlived its descriptor. */
-static void note_stale(evpoll *p, uint32_t hits) {
+static EVP_COLD void note_stale(evpoll *p, uint32_t hits) {
   struct set *set = p->kernel;
   atomic_fetch_add_explicit(&p->stale_hits, hits, memory_order_relaxed);
   const uint32_t since = atomic_fetch_add_explicit(&set->stale_since, hits, memory_order_relaxed);
@@ -239,7 +241,7 @@ static void note_stale(evpoll *p, uint32_t hits) {
 /* ---- events ------------------------------------------------------------------------------- */
 
 /* The rare half of a single waiter's ONESHOT: what fired is not armed. */
-static void park(evpoll *p, struct evp_source *s, uint64_t key) {
+static EVP_COLD void park(evpoll *p, struct evp_source *s, uint64_t key) {
   struct set *set = p->kernel;
   const uint32_t fd = (uint32_t)key;
   evp_mutex_lock(evp_source_lock(p, fd));
@@ -261,31 +263,42 @@ static bool disarm(evpoll *p, struct evp_source *s, uint64_t key, uint32_t state
   return false;
 }
 
+struct oddities {
+  uint32_t stale;
+  int32_t bell;
+};
+
+/* What is not an event of a registration as it stands. */
+static EVP_COLD void note_odd(struct oddities *odd, uint64_t key) {
+  if (key == BELL_DATA)
+    odd->bell = EVP_BELL;
+  else
+    odd->stale++;
+}
+
+/* The bell's key and every key of a registration name an entry that the table reaches. */
 static int32_t translate(evpoll *p, evpoll_event *out, const char *raw, int32_t n) {
-  int32_t filled = 0;
-  uint32_t stale = 0;
-  bool bell = false;
-  for (int32_t i = 0; i < n; i++, raw += sizeof(struct epoll_event)) {
+  struct oddities odd = {0, 0};
+  evpoll_event *next = out;
+  for (const char *end = raw + (size_t)n * sizeof(struct epoll_event); raw != end;
+       raw += sizeof(struct epoll_event)) {
     struct epoll_event e;
     memcpy(&e, raw, sizeof e);
-    if (e.data.u64 == BELL_DATA) {
-      bell = true;
-      continue;
-    }
-    struct evp_source *s = evp_table_at(&p->sources, (uint32_t)e.data.u64);
+    const uint64_t key = e.data.u64;
+    struct evp_source *s = evp_table_known(&p->sources, (uint32_t)key, sizeof *s);
     uint64_t token;
     uint32_t state;
-    if (!evp_source_read(s, (uint32_t)(e.data.u64 >> 32), &token, &state)) {
-      stale++;
+    if (RARELY(!evp_source_read(s, (uint32_t)(key >> 32), &token, &state))) {
+      note_odd(&odd, key);
       continue;
     }
     const uint32_t bits = translate_bits(e.events) & state & EVP_REPORT;
-    if (!bits) continue;
-    if (evp_mode_of(state) == EVPOLL_ONESHOT && !disarm(p, s, e.data.u64, state)) continue;
-    out[filled++] = (evpoll_event){.token = token, .events = bits};
+    if (RARELY(!bits)) continue;
+    if (RARELY(state & EVPOLL_ONESHOT << EVP_MODE_SHIFT) && !disarm(p, s, key, state)) continue;
+    *next++ = (evpoll_event){.token = token, .events = bits};
   }
-  if (stale) note_stale(p, stale);
-  return bell ? filled | EVP_BELL : filled;
+  if (RARELY(odd.stale)) note_stale(p, odd.stale);
+  return (int32_t)(next - out) | odd.bell;
 }
 
 /* ---- sleep -------------------------------------------------------------------------------- */
@@ -293,13 +306,15 @@ static int32_t translate(evpoll *p, evpoll_event *out, const char *raw, int32_t 
 /* By number: epoll_wait() of the C library is a cancellation point, and a thread that ends inside
  * would be inside for ever. */
 static int wait_ms(int set, void *raw, int32_t capacity, int ms) {
+#ifdef SYS_epoll_wait
+  return (int)syscall(SYS_epoll_wait, set, raw, capacity, ms);
+#else
   return (int)syscall(SYS_epoll_pwait, set, raw, capacity, ms, NULL, (size_t)8);
+#endif
 }
 
-static int wait_ns(int set, void *raw, int32_t capacity, int64_t timeout_ns) {
+static EVP_COLD int wait_finite(int set, void *raw, int32_t capacity, int64_t timeout_ns) {
   static _Atomic bool without_pwait2;
-  if (timeout_ns < 0) return wait_ms(set, raw, capacity, -1);
-  if (timeout_ns == 0) return wait_ms(set, raw, capacity, 0);
   const int64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
   /* The older call is the cheaper one, and exact for whole milliseconds. */
   const bool whole = timeout_ns % 1000000 == 0 && ms <= INT_MAX;
@@ -312,26 +327,43 @@ static int wait_ns(int set, void *raw, int32_t capacity, int64_t timeout_ns) {
   return wait_ms(set, raw, capacity, ms < INT_MAX ? (int)ms : INT_MAX);
 }
 
-static int32_t sleep_on_set(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+static inline int wait_ns(int set, void *raw, int32_t capacity, int64_t timeout_ns) {
+  if (timeout_ns > 0) return wait_finite(set, raw, capacity, timeout_ns);
+  return wait_ms(set, raw, capacity, timeout_ns < 0 ? -1 : 0);
+}
+
+/* The bell hangs in a former set too, until all its sleepers have been woken: see rebuild(). */
+static EVP_COLD void pass_on(evpoll *p) {
   struct set *set = p->kernel;
-  int32_t woken = 0;
-  if (timeout_ns != 0 && evp_uring_watches(p)) {
-    evp_uring_sleep(p, set->fd, timeout_ns);
-    woken = EVP_BELL;
-    timeout_ns = 0;
-    if (!evp_uring_may_be_ready(p)) return woken;
-  }
+  if (!atomic_load_explicit(&set->evictions, memory_order_relaxed)) return;
+  atomic_fetch_sub(&set->evictions, 1);
+  evp_backend.ring(p);
+}
+
+static inline int32_t look_at_set(evpoll *p, evpoll_event *out, int32_t capacity,
+                                  int64_t timeout_ns) {
+  struct set *set = p->kernel;
   const size_t tail = (size_t)capacity * (sizeof *out - sizeof(struct epoll_event));
   char *raw = (char *)out + tail;
   const int n = wait_ns(set->fd, raw, capacity, timeout_ns);
-  if (n < 0) return errno == EINTR ? woken : evp_fail_as(EVPOLL_ERR_OS, errno);
-  if (n == 0) return woken;
-  const int32_t result = translate(p, out, raw, n) | woken;
-  if ((result & EVP_BELL) && atomic_load_explicit(&set->evictions, memory_order_relaxed)) {
-    atomic_fetch_sub(&set->evictions, 1);
-    evp_backend.ring(p);
-  }
+  if (RARELY(n <= 0)) return n == 0 || errno == EINTR ? 0 : evp_fail_as(EVPOLL_ERR_OS, errno);
+  const int32_t result = translate(p, out, raw, n);
+  if (RARELY(result & EVP_BELL)) pass_on(p);
   return result;
+}
+
+static EVP_COLD int32_t sleep_on_ring(evpoll *p, evpoll_event *out, int32_t capacity,
+                                      int64_t timeout_ns) {
+  evp_uring_sleep(p, true, timeout_ns);
+  if (!evp_uring_may_be_ready(p)) return EVP_BELL;
+  const int32_t n = look_at_set(p, out, capacity, 0);
+  return n < 0 ? n : n | EVP_BELL;
+}
+
+static int32_t sleep_on_set(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+  if (RARELY(timeout_ns != 0 && evp_uring_watches(p)))
+    return sleep_on_ring(p, out, capacity, timeout_ns);
+  return look_at_set(p, out, capacity, timeout_ns);
 }
 
 static bool may_be_ready(evpoll *p) { return !evp_uring_watches(p) || evp_uring_may_be_ready(p); }
@@ -341,7 +373,7 @@ static bool may_be_ready(evpoll *p) { return !evp_uring_watches(p) || evp_uring_
 static void sleep_deaf(evpoll *p, int64_t timeout_ns) {
   struct set *set = p->kernel;
   if (evp_uring_watches(p)) {
-    evp_uring_sleep(p, -1, timeout_ns);
+    evp_uring_sleep(p, false, timeout_ns);
     return;
   }
   struct epoll_event e[1];
@@ -402,6 +434,7 @@ static void close_set(evpoll *p) {
   free(set);
 }
 
+int evp_epoll_set(evpoll *p) { return ((struct set *)p->kernel)->fd; }
 int evp_epoll_bell(evpoll *p) { return ((struct set *)p->kernel)->bell; }
 
 static void describe(evpoll *p, char *text, size_t capacity) {

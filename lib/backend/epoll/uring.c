@@ -117,31 +117,48 @@ static void describe_op(struct uring_sqe *sqe, const struct evp_op *op) {
   sqe->user_data = op->id;
 }
 
+static void describe_eye(struct uring_sqe *sqe, int set) {
+  sqe->opcode = URING_OP_POLL_ADD;
+  sqe->fd = set;
+  sqe->op_flags = POLLIN;
+  sqe->user_data = EYE;
+}
+
+/* Lock held. One flush: as many operations of the chain as the queue takes, and the eye if it is
+ * shut: opened here it costs no system call of its own, and spares the waits those of a look. */
+static uint32_t submit_batch(evpoll *p, struct ring *r, struct evp_op **chain, int *os_code_out) {
+  /* Where each operation's successor is must be known before the kernel has it. */
+  struct evp_op *batch[SUBMISSIONS + 1];
+  const uint32_t first = r->tail;
+  uint32_t k = 0;
+  struct evp_op *op = *chain;
+  struct uring_sqe *sqe;
+  while (op && k < SUBMISSIONS && (sqe = next_sqe(r))) {
+    describe_op(sqe, op);
+    batch[k++] = op;
+    op = op->next;
+  }
+  batch[k] = op;
+  const bool shut = r->hybrid && !atomic_load_explicit(&r->eye_open, memory_order_relaxed);
+  if (shut && k && (sqe = next_sqe(r))) {
+    describe_eye(sqe, evp_epoll_set(p));
+    atomic_store(&r->eye_open, true);
+  }
+  *os_code_out = k ? flush(r) : EAGAIN;
+  uint32_t taken = r->tail - first;
+  if (shut && taken <= k) atomic_store(&r->eye_open, false);
+  if (taken > k) taken = k;
+  *chain = batch[taken];
+  return taken;
+}
+
 static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out) {
   struct ring *r = ring_of(p);
   int32_t started = 0;
-  int os_code = 0;
+  *os_code_out = 0;
   evp_mutex_lock(&r->lock);
-  while (started < n && !os_code) {
-    /* Where each operation's successor is must be known before the kernel has it. */
-    struct evp_op *batch[SUBMISSIONS + 1];
-    const uint32_t first = r->tail;
-    uint32_t k = 0;
-    struct evp_op *op = *chain;
-    struct uring_sqe *sqe;
-    while (op && k < SUBMISSIONS && (sqe = next_sqe(r))) {
-      describe_op(sqe, op);
-      batch[k++] = op;
-      op = op->next;
-    }
-    batch[k] = op;
-    os_code = k ? flush(r) : EAGAIN;
-    const uint32_t taken = os_code ? r->tail - first : k;
-    *chain = batch[taken];
-    started += (int32_t)taken;
-  }
+  while (started < n && !*os_code_out) started += (int32_t)submit_batch(p, r, chain, os_code_out);
   evp_mutex_unlock(&r->lock);
-  *os_code_out = os_code;
   return started;
 }
 
@@ -233,9 +250,8 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
 
 /* ---- the hybrid wait ---------------------------------------------------------------------- */
 
-bool evp_uring_watches(evpoll *p) {
-  return evp_single(p) && atomic_load(&p->io.in_flight) && p->io.engine == &evp_engine_uring &&
-         ring_of(p)->hybrid;
+bool evp_uring_is_hybrid(evpoll *p) {
+  return p->io.engine == &evp_engine_uring && ring_of(p)->hybrid;
 }
 
 bool evp_uring_may_be_ready(evpoll *p) {
@@ -253,21 +269,19 @@ bool evp_uring_may_be_ready(evpoll *p) {
 static bool open_eye(struct ring *r, int set) {
   struct uring_sqe *sqe = next_sqe(r);
   if (!sqe) return false;
-  sqe->opcode = URING_OP_POLL_ADD;
-  sqe->fd = set;
-  sqe->op_flags = POLLIN;
-  sqe->user_data = EYE;
-  if (flush(r)) return false;
-  atomic_store(&r->eye_open, true);
-  return true;
+  describe_eye(sqe, set);
+  atomic_store(&r->eye_open, true); /* it may shut before flush() has returned */
+  if (!flush(r)) return true;
+  atomic_store(&r->eye_open, false);
+  return false;
 }
 
-void evp_uring_sleep(evpoll *p, int set, int64_t timeout_ns) {
+void evp_uring_sleep(evpoll *p, bool with_set, int64_t timeout_ns) {
   struct ring *r = ring_of(p);
   bool watching = true;
-  if (set >= 0 && !atomic_load_explicit(&r->eye_open, memory_order_relaxed)) {
+  if (with_set && !atomic_load_explicit(&r->eye_open, memory_order_relaxed)) {
     evp_mutex_lock(&r->lock);
-    watching = open_eye(r, set);
+    watching = open_eye(r, evp_epoll_set(p));
     evp_mutex_unlock(&r->lock);
   }
   if (has_cqes(r)) return; /* submitting has found something: no need to sleep */

@@ -8,15 +8,19 @@
 
 extern const struct evp_engine evp_engine_uring;
 
-bool evp_uring_watches(evpoll *p);
-/* Sleeps until a completion, or until `set` has readiness (-1: regardless of that). */
-void evp_uring_sleep(evpoll *p, int set, int64_t timeout_ns);
+bool evp_uring_is_hybrid(evpoll *p);
+static inline bool evp_uring_watches(evpoll *p) {
+  return (atomic_load(&p->attention) & EVP_ATTN_IO) && evp_single(p) && evp_uring_is_hybrid(p);
+}
+/* Sleeps until a completion, or, with_set, until the set has readiness. */
+void evp_uring_sleep(evpoll *p, bool with_set, int64_t timeout_ns);
 /* False: the eye on the set is open and has seen nothing. */
 bool evp_uring_may_be_ready(evpoll *p);
 /* The set is another one now. */
 void evp_uring_forget_set(evpoll *p);
 
-/* The eventfd that wakes a sleeper of the set. */
+/* The set, and the eventfd that wakes a sleeper of it. */
+int evp_epoll_set(evpoll *p);
 int evp_epoll_bell(evpoll *p);
 
 #endif
