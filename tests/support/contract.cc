@@ -9,6 +9,12 @@
 #include <map>
 #include <mutex>
 
+#ifdef _WIN32
+#include <winsock2.h>
+#else
+#include <sys/socket.h>
+#endif
+
 namespace evp {
 namespace {
 
@@ -22,8 +28,8 @@ std::map<std::string, Gate> gates;
 class GateMatrix : public ::testing::EmptyTestEventListener {
   void OnTestProgramEnd(const ::testing::UnitTest &) override {
     for (const auto &[name, gate] : gates)
-      std::printf("[   GATE   ] %-24s %s%s\n", name.c_str(), gate.open ? "open" : "closed: ",
-                  gate.open ? "" : gate.reason.c_str());
+      std::printf("[   GATE   ] %-24s %s%s\n", name.c_str(),
+                  gate.open ? "open" : "closed: ", gate.open ? "" : gate.reason.c_str());
   }
 };
 const bool listening = [] {
@@ -41,13 +47,34 @@ uint32_t BackendOfThisPlatform() {
   return info.backend;
 }
 
+std::vector<Config> Chosen(bool (*choice)(const Config &)) {
+  std::vector<Config> chosen;
+  for (const Config &c : Configs())
+    if (choice(c)) chosen.push_back(c);
+  return chosen;
+}
+
+} // namespace
+
 int64_t Now() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
-}  // namespace
+bool Slow() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return true;
+#else
+  static const bool slow = [] {
+    const char *value = std::getenv("EVPOLL_TEST_SLOW");
+    return value && std::strcmp(value, "1") == 0;
+  }();
+  return slow;
+#endif
+}
+
+int Rounds(int n) { return !Slow() || n < 20 ? n : n / 20; }
 
 void NoteGate(const char *name, const char *reason, bool open) {
   std::lock_guard<std::mutex> hold(gates_lock);
@@ -73,6 +100,19 @@ const std::vector<Config> &Configs() {
   return configs;
 }
 
+std::vector<Config> ManyConfigs() {
+  return Chosen([](const Config &c) { return !SingleWaiter(c); });
+}
+std::vector<Config> FreeThreadedConfigs() {
+  return Chosen([](const Config &c) { return !ThreadBound(c); });
+}
+std::vector<Config> SingleConfigs() {
+  return Chosen([](const Config &c) { return SingleWaiter(c) && !ThreadBound(c); });
+}
+std::vector<Config> BoundConfigs() {
+  return Chosen([](const Config &c) { return ThreadBound(c); });
+}
+
 std::string ConfigName(const ::testing::TestParamInfo<Config> &info) { return info.param.name; }
 
 Pair::Pair() { EXPECT_EQ(0, evpoll_socket_pair(&a, &b)); }
@@ -81,11 +121,15 @@ Pair::~Pair() {
   CloseB();
 }
 void Pair::CloseA() {
-  if (a >= 0) EXPECT_EQ(0, evpoll_socket_close(a));
+  if (a >= 0) {
+    EXPECT_EQ(0, evpoll_socket_close(a));
+  }
   a = -1;
 }
 void Pair::CloseB() {
-  if (b >= 0) EXPECT_EQ(0, evpoll_socket_close(b));
+  if (b >= 0) {
+    EXPECT_EQ(0, evpoll_socket_close(b));
+  }
   b = -1;
 }
 
@@ -96,7 +140,7 @@ TcpPair::TcpPair() {
   EXPECT_EQ(0, evpoll_socket_tcp_listen("127.0.0.1", 0, 1, &listener));
   EXPECT_EQ(0, evpoll_socket_local_address(listener, host, sizeof host, &port));
   EXPECT_LE(0, evpoll_socket_tcp_connect("127.0.0.1", port, &a));
-  evpoll *p = nullptr;  // the connection is there when both ends say so
+  evpoll *p = nullptr; // the connection is there when both ends say so
   EXPECT_EQ(0, evpoll_open(nullptr, &p));
   evpoll_event event;
   EXPECT_EQ(0, evpoll_add(p, listener, 1, EVPOLL_READABLE, EVPOLL_LEVEL));
@@ -113,11 +157,15 @@ TcpPair::~TcpPair() {
   CloseB();
 }
 void TcpPair::CloseA() {
-  if (a >= 0) EXPECT_EQ(0, evpoll_socket_close(a));
+  if (a >= 0) {
+    EXPECT_EQ(0, evpoll_socket_close(a));
+  }
   a = -1;
 }
 void TcpPair::CloseB() {
-  if (b >= 0) EXPECT_EQ(0, evpoll_socket_close(b));
+  if (b >= 0) {
+    EXPECT_EQ(0, evpoll_socket_close(b));
+  }
   b = -1;
 }
 
@@ -133,7 +181,9 @@ TempFile::TempFile(const std::string &content, uint32_t flags) {
   EXPECT_EQ(0, evpoll_file_open(path.c_str(), flags, &handle)) << path;
 }
 TempFile::~TempFile() {
-  if (handle >= 0) EXPECT_EQ(0, evpoll_file_close(handle));
+  if (handle >= 0) {
+    EXPECT_EQ(0, evpoll_file_close(handle));
+  }
   std::remove(path.c_str());
 }
 
@@ -156,6 +206,74 @@ int64_t Fill(evpoll_handle h) {
   return total;
 }
 
+void FillUp(evpoll_handle h) {
+  // TCP moves bytes to the other side for a while, and there is room again behind each of them.
+  // h may be registered, so it is not watched here but tried until nothing fits any more.
+  for (int full = 0; full < 2; std::this_thread::sleep_for(std::chrono::milliseconds(5)))
+    full = Fill(h) == 0 ? full + 1 : 0;
+}
+
+void ResetB(TcpPair &s) {
+  evpoll *p = nullptr;
+  ASSERT_EQ(0, evpoll_open(nullptr, &p));
+  ASSERT_EQ(0, evpoll_add(p, s.a, 1, EVPOLL_READABLE, EVPOLL_LEVEL));
+  // Where b is full (WOULD_BLOCK), there are unread bytes at a already.
+  const int32_t sent = evpoll_socket_send(s.b, "x", 1);
+  EXPECT_TRUE(sent == 1 || sent == EVPOLL_ERR_WOULD_BLOCK) << sent;
+  evpoll_event event;
+  EXPECT_EQ(1, evpoll_wait(p, &event, 1, kLong));
+  EXPECT_EQ(0, evpoll_remove(p, s.a, 1));
+  EXPECT_EQ(0, evpoll_close(p, EVPOLL_INFINITE));
+  s.CloseA(); // with a byte unread: Linux and Windows reset the connection
+  // The BSDs end it in order, and answer with a reset what is sent then.
+  if (BackendOfThisPlatform() == EVPOLL_BACKEND_KQUEUE) evpoll_socket_send(s.b, "y", 1);
+}
+
+void SendUrgent(evpoll_handle h) {
+#ifdef _WIN32
+  EXPECT_EQ(1, send(static_cast<SOCKET>(h), "!", 1, MSG_OOB));
+#else
+  EXPECT_EQ(1, send(static_cast<int>(h), "!", 1, MSG_OOB));
+#endif
+}
+
+int32_t PortOf(evpoll_handle h) {
+  char host[EVPOLL_ADDRESS_CAPACITY];
+  int32_t port = 0;
+  EXPECT_EQ(0, evpoll_socket_local_address(h, host, sizeof host, &port));
+  return port;
+}
+
+int32_t DeadPort() {
+  evpoll_handle listener = -1;
+  EXPECT_EQ(0, evpoll_socket_tcp_listen("127.0.0.1", 0, 1, &listener));
+  const int32_t port = PortOf(listener);
+  EXPECT_EQ(0, evpoll_socket_close(listener));
+  return port;
+}
+
+Reused::Reused(evpoll_handle closed) {
+  for (int tries = 0; tries < 64 && !found; tries++) {
+    evpoll_handle first = -1, second = -1;
+    if (evpoll_socket_pair(&first, &second) != 0) return;
+    all_.push_back(first);
+    all_.push_back(second);
+    found = first == closed || second == closed;
+    handle = first == closed ? first : second;
+    peer = first == closed ? second : first;
+  }
+}
+Reused::~Reused() {
+  for (evpoll_handle h : all_) EXPECT_EQ(0, evpoll_socket_close(h));
+}
+
+uint32_t Excess(uint32_t events, uint32_t interest) {
+  uint32_t allowed = interest;
+  if (interest) allowed |= EVPOLL_WRITE_CLOSED | EVPOLL_ERROR;
+  if (interest & EVPOLL_READABLE) allowed |= EVPOLL_READ_CLOSED;
+  return events & ~allowed;
+}
+
 evpoll_io MakeIo(uint32_t code, evpoll_handle h, uint64_t token, void *buffer, uint64_t length,
                  int64_t offset) {
   evpoll_io io = {};
@@ -166,6 +284,18 @@ evpoll_io MakeIo(uint32_t code, evpoll_handle h, uint64_t token, void *buffer, u
   io.length = length;
   io.code = code;
   return io;
+}
+
+void Contract::SetUp() {
+  start_ = Now();
+  Open();
+}
+
+void Contract::TearDown() {
+  Close();
+  // A wait that was left asleep looks once more when its time is up, and may then report what it
+  // should have reported at once: only the clock tells.
+  EXPECT_LT(Now() - start_, kLong) << "somebody slept for as long as a wait may take";
 }
 
 void Contract::Open(uint32_t more_flags, uint32_t io_limit, uint64_t wake_token) {
@@ -179,7 +309,9 @@ void Contract::Open(uint32_t more_flags, uint32_t io_limit, uint64_t wake_token)
 }
 
 void Contract::Close() {
-  if (p) EXPECT_EQ(0, evpoll_close(p, kLong));
+  if (p) {
+    EXPECT_EQ(0, evpoll_close(p, kLong));
+  }
   p = nullptr;
 }
 
@@ -227,6 +359,20 @@ evpoll_event Contract::WaitOne() {
   return events.empty() ? evpoll_event{} : events[0];
 }
 
+uint32_t Contract::Collect(uint64_t token, uint32_t bits, uint32_t interest) {
+  uint32_t seen = 0;
+  const int64_t deadline = Now() + kLong;
+  while ((seen & bits) != bits && Now() < deadline && !HasFailure())
+    for (const evpoll_event &e : Wait(deadline - Now())) {
+      EXPECT_EQ(token, e.token);
+      EXPECT_EQ(0u, e.op);
+      EXPECT_EQ(0u, Excess(e.events, interest)) << std::hex << e.events;
+      seen |= e.events;
+    }
+  EXPECT_EQ(bits, seen & bits) << "of the bits 0x" << std::hex << bits << " only 0x" << seen;
+  return seen;
+}
+
 void Contract::ExpectQuiet() {
   for (int look = 0; look < 2; look++)
     for (const evpoll_event &e : Wait(look * 2 * kMillisecond))
@@ -242,4 +388,4 @@ evpoll_event Contract::RunIo(evpoll_io io) {
   return e;
 }
 
-}  // namespace evp
+} // namespace evp

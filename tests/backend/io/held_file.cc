@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "held_file.h"
+
+#include "contract.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "held_server.h"
+
+namespace evp {
+
+HeldFile::HeldFile() {
+  if (!Start() && why_.empty()) why_ = std::strerror(errno);
+}
+
+bool HeldFile::Start() {
+  // What poll() has seen may be withdrawn before it is read.
+  const int device = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  int ends[2];
+  char folder[] = "evpoll-held-XXXXXX";
+  if (device < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0 ||
+      !mkdtemp(folder)) {
+    why_ = std::string("/dev/fuse: ") + std::strerror(errno);
+    return false;
+  }
+  const std::string options = "fd=" + std::to_string(device) +
+                              ",rootmode=40000,user_id=" + std::to_string(getuid()) +
+                              ",group_id=" + std::to_string(getgid());
+  if (mount("evpoll", folder, "fuse", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
+    why_ = std::string("mount: ") + std::strerror(errno);
+  // A process of its own: it ends with the test, however that ends, and the device with it, so
+  // that nothing waits for an answer for ever.
+  if (why_.empty()) server_ = fork();
+  if (server_ == 0) ServeHeldFiles(device, ends[1]);
+  close(device);
+  close(ends[1]);
+  control_ = ends[0];
+  for (size_t i = 0; i < kFiles && why_.empty(); i++) {
+    fds_[i] = open((std::string(folder) + "/" + std::to_string(i)).c_str(), O_RDWR | O_CLOEXEC);
+    if (fds_[i] < 0) why_ = std::string("open: ") + std::strerror(errno);
+  }
+  umount2(folder, MNT_DETACH); // the open files keep it alive
+  rmdir(folder);
+  return why_.empty();
+}
+
+HeldFile::~HeldFile() {
+  if (good()) Release();
+  for (int fd : fds_)
+    if (fd >= 0) close(fd);
+  if (control_ >= 0) close(control_);
+  if (server_ > 0) {
+    EXPECT_EQ(server_, waitpid(server_, nullptr, 0));
+  }
+}
+
+HeldState HeldFile::Tell(const HeldCommand &command) {
+  HeldState state;
+  std::lock_guard<std::mutex> hold(lock_);
+  if (!good()) return state;
+  EXPECT_EQ(static_cast<ssize_t>(sizeof command),
+            send(control_, &command, sizeof command, MSG_NOSIGNAL));
+  EXPECT_EQ(static_cast<ssize_t>(sizeof state), recv(control_, &state, sizeof state, MSG_WAITALL));
+  return state;
+}
+
+void HeldFile::Fail(const std::vector<int> &errors) {
+  HeldCommand command;
+  command.what = HeldCommand::kFail;
+  for (int error : errors) command.errors[command.n++] = error;
+  Tell(command);
+}
+
+bool HeldFile::AwaitHeld(size_t n) {
+  return Until([&] { return Held() >= n || !good(); });
+}
+
+} // namespace evp

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// fork(): the child's calls say FORKED and touch nothing; the parent goes on.
+#include "contract.h"
+#include "sandbox.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <set>
+
+namespace evp {
+namespace {
+
+class IoFork : public Contract {
+protected:
+  void SetUp() override {
+    Contract::SetUp();
+    io = MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, sizeof buffer);
+  }
+  TempFile file{"content"};
+  char buffer[8];
+  evpoll_io io;
+};
+INSTANTIATE_TEST_SUITE_P(On, IoFork, ::testing::ValuesIn(Configs()), ConfigName);
+
+TEST_P(IoFork, EveryCallOfTheChildSaysForked) {
+  EXPECT_EQ(7, RunIo(io).result);
+  InChild([&] {
+    evpoll_event e;
+    evpoll_result result;
+    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_submit(p, &io, 1));
+    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_submit_list(p, &io, 1, 1, nullptr));
+    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_list_take(p, 2, &result, 1));
+    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_cancel(p, EVPOLL_OP_ALL));
+    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_cancel_handle(p, file.handle));
+    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_attach(p, file.handle));
+    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_turn(p, nullptr, 0, &io, 1, &e, 1, 0));
+    EXPECT_EQ(0, evpoll_close(p, EVPOLL_INFINITE));
+  });
+  EXPECT_EQ(7, RunIo(io).result) << "the parent is untouched";
+}
+
+TEST_P(IoFork, AChildThatClosesDoesNotTakeTheParentsCompletions) {
+  for (int round = 0; round < 5; round++) {
+    std::vector<char> bytes(200);
+    std::vector<evpoll_io> ios;
+    for (uint64_t i = 0; i < 200; i++)
+      ios.push_back(MakeIo(EVPOLL_IO_READ, file.handle, i, &bytes[i], 1));
+    ASSERT_EQ(200, evpoll_submit(p, ios.data(), 200));
+    InChild([&] { EXPECT_EQ(0, evpoll_close(p, EVPOLL_INFINITE)); });
+    std::vector<int> seen(200);
+    for (const evpoll_event &e : WaitFor(200)) EXPECT_EQ(1, ++seen[e.token]);
+  }
+}
+
+#ifdef __SANITIZE_THREAD__
+constexpr bool kThreadsAfterFork = false;
+#else
+constexpr bool kThreadsAfterFork = true;
+#endif
+
+TEST_P(IoFork, TheChildMayOpenAPollerOfItsOwn) {
+  EVP_GATE(kThreadsAfterFork, "threads after fork", "the thread sanitizer ends such a child");
+  EXPECT_EQ(7, RunIo(io).result);
+  InChild([&] {
+    evpoll_options options = {};
+    options.struct_size = sizeof options;
+    options.flags = GetParam().flags;
+    evpoll *own = nullptr;
+    EXPECT_EQ(0, evpoll_open(&options, &own));
+    evpoll_event e = {};
+    EXPECT_EQ(1, evpoll_submit(own, &io, 1));
+    EXPECT_EQ(1, evpoll_wait(own, &e, 1, kLong));
+    EXPECT_EQ(7, e.result);
+    EXPECT_EQ(0, evpoll_close(own, kLong));
+  });
+}
+
+TEST_P(IoFork, AnExecedProgramInheritsNoneOfThePollersDescriptors) {
+  Close();
+  std::set<int> before;
+  for (int fd = 0; fd < 1024; fd++)
+    if (fcntl(fd, F_GETFD) >= 0) before.insert(fd);
+  Open();
+  EXPECT_EQ(7, RunIo(io).result);
+  int own = 0;
+  for (int fd = 0; fd < 1024; fd++) {
+    const int flags = fcntl(fd, F_GETFD);
+    if (flags < 0 || before.count(fd)) continue;
+    own++;
+    EXPECT_NE(0, flags & FD_CLOEXEC) << fd;
+  }
+  EXPECT_LE(2, own);
+}
+
+} // namespace
+} // namespace evp

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+// Which threads may call what, by the poller's flags: any number of waiters, one at a time, or one
+// thread for good.
+#include "contract.h"
+
+#include <atomic>
+
+namespace {
+
+using namespace evp;
+
+EVP_CONTRACT_MANY(ManyWaiters);
+
+// Each of n waiters has room for one event and leaves with it. Nobody may be left asleep while
+// there is an event: a wake-up that brings one of several must be handed on.
+struct OneEach {
+  std::atomic<int> served{0}, failed{0};
+  std::vector<Thread> threads;
+  OneEach(evpoll *p, int n) {
+    for (int i = 0; i < n; i++)
+      threads.emplace_back([this, p] {
+        evpoll_event event;
+        (evpoll_wait(p, &event, 1, kLong) == 1 ? served : failed)++;
+      });
+  }
+  void Join() {
+    for (Thread &t : threads) t.Join();
+  }
+};
+
+TEST_P(ManyWaiters, AsManyPostsServeAsManyWaiters) {
+  for (int round = 0; round < Rounds(200); round++) {
+    OneEach waiters(p, 4);
+    for (int i = 0; i < 4; i++) ASSERT_EQ(0, evpoll_post(p, 1, i));
+    waiters.Join();
+    ASSERT_EQ(4, waiters.served) << round;
+    ASSERT_EQ(0, waiters.failed) << round;
+  }
+  ExpectQuiet();
+}
+
+TEST_P(ManyWaiters, AsManySocketsServeAsManyWaiters) {
+  std::vector<Pair> pairs(4);
+  for (uint64_t i = 0; i < 4; i++)
+    ASSERT_EQ(0, evpoll_add(p, pairs[i].a, i, EVPOLL_READABLE, EVPOLL_ONESHOT));
+  for (int round = 0; round < Rounds(200); round++) {
+    OneEach waiters(p, 4);
+    for (Pair &s : pairs) Send(s.b, "x");
+    waiters.Join();
+    ASSERT_EQ(4, waiters.served) << round;
+    for (uint64_t i = 0; i < 4; i++) {
+      ASSERT_EQ("x", Drain(pairs[i].a));
+      ASSERT_EQ(0, evpoll_rearm(p, pairs[i].a, i, EVPOLL_READABLE));
+    }
+  }
+  ExpectQuiet();
+}
+
+TEST_P(ManyWaiters, AsManyOperationsServeAsManyWaiters) {
+  EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
+  TempFile file("content");
+  for (int round = 0; round < Rounds(100); round++) {
+    OneEach waiters(p, 4);
+    char bytes[4][8];
+    evpoll_io ios[4];
+    for (int i = 0; i < 4; i++)
+      ios[i] = MakeIo(EVPOLL_IO_READ, file.handle, 1, bytes[i], sizeof bytes[i]);
+    ASSERT_EQ(4, evpoll_submit(p, ios, 4));
+    waiters.Join();
+    ASSERT_EQ(4, waiters.served) << round;
+  }
+  ExpectQuiet();
+}
+
+TEST_P(ManyWaiters, AWakeAndAPostServeTwoWaiters) {
+  for (int round = 0; round < Rounds(200); round++) {
+    OneEach waiters(p, 2);
+    ASSERT_EQ(0, evpoll_wake(p));
+    ASSERT_EQ(0, evpoll_post(p, 1, 2));
+    waiters.Join();
+    ASSERT_EQ(2, waiters.served) << round;
+  }
+  ExpectQuiet();
+}
+
+TEST_P(ManyWaiters, EachWakeWakesOne) {
+  std::atomic<int> wakes{0}, others{0};
+  std::vector<Thread> waiters;
+  for (int i = 0; i < 4; i++)
+    waiters.emplace_back([&] {
+      evpoll_event events[4];
+      for (int32_t n; (n = evpoll_wait(p, events, 4, kLong)) > 0;)
+        for (int32_t k = 0; k < n; k++) (events[k].events == EVPOLL_WAKE ? wakes : others)++;
+    });
+  const int rounds = Rounds(5000);
+  for (int i = 1; i <= rounds; i++) {
+    ASSERT_EQ(0, evpoll_wake(p));
+    ASSERT_TRUE(Until([&] { return wakes >= i; })) << i;
+    ASSERT_EQ(i, wakes);
+  }
+  EXPECT_EQ(0, evpoll_shutdown(p));
+  for (Thread &t : waiters) t.Join();
+  EXPECT_EQ(rounds, wakes);
+  EXPECT_EQ(0, others);
+}
+
+TEST_P(ManyWaiters, ATimeoutEndsOneWaitOnly) {
+  OneEach patient(p, 1);
+  for (int i = 0; i < 20; i++) {
+    const int64_t start = Now();
+    ASSERT_EQ(0u, Wait(kMillisecond).size());
+    ASSERT_GE(Now() - start, kMillisecond);
+  }
+  EXPECT_EQ(0, patient.served + patient.failed);
+  ASSERT_EQ(0, evpoll_post(p, 1, 2));
+  patient.Join();
+  EXPECT_EQ(1, patient.served);
+}
+
+TEST_P(ManyWaiters, ManyThreadsMayWaitAtOnce) {
+  constexpr int kThreads = 32;
+  OneEach waiters(p, kThreads);
+  for (int i = 0; i < kThreads; i++) ASSERT_EQ(0, evpoll_post(p, 1, i));
+  waiters.Join();
+  EXPECT_EQ(kThreads, waiters.served);
+}
+
+EVP_CONTRACT_SINGLE(SingleWaiterAtATime);
+
+// Holds a wait open in another thread until it is let go by a post.
+class Holder {
+public:
+  explicit Holder(evpoll *p) : p_(p), thread_([this] { Run(); }) {}
+  ~Holder() { LetGo(); }
+  void LetGo() {
+    if (p_) evpoll_post(p_, 999, 0);
+    p_ = nullptr;
+    thread_.Join();
+  }
+
+private:
+  void Run() {
+    evpoll *const p = p_;
+    evpoll_event event;
+    int32_t n;
+    // The test's own look may be inside at this moment: then it is this thread that is sent away.
+    while ((n = evpoll_wait(p, &event, 1, kLong)) == EVPOLL_ERR_BUSY) {
+      std::this_thread::yield();
+    }
+    EXPECT_EQ(1, n);
+    EXPECT_EQ(999u, event.token);
+  }
+  evpoll *p_;
+  Thread thread_;
+};
+
+TEST_P(SingleWaiterAtATime, ASecondWaiterIsSentAway) {
+  Holder holder(p);
+  evpoll_event event;
+  ASSERT_TRUE(Until([&] { return evpoll_wait(p, &event, 1, 0) == EVPOLL_ERR_BUSY; }));
+  EXPECT_EQ(0, evpoll_os_error());
+  EXPECT_EQ(EVPOLL_ERR_BUSY, evpoll_wait(p, &event, 1, kLong));
+  holder.LetGo();
+  ExpectQuiet(); // and now there is room again
+}
+
+TEST_P(SingleWaiterAtATime, ASecondTurnIsSentAwayAndAppliesNothing) {
+  Pair s;
+  Holder holder(p);
+  evpoll_event event;
+  ASSERT_TRUE(Until([&] { return evpoll_wait(p, &event, 1, 0) == EVPOLL_ERR_BUSY; }));
+  evpoll_change c = {};
+  c.action = EVPOLL_CHANGE_ADD;
+  c.handle = s.a;
+  c.token = 7;
+  c.interest = EVPOLL_WRITABLE;
+  EXPECT_EQ(EVPOLL_ERR_BUSY, evpoll_turn(p, &c, 1, nullptr, 0, &event, 1, kLong));
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_remove(p, s.a, 7));
+}
+
+TEST_P(SingleWaiterAtATime, ImpossibleArgumentsAreInvalidAlsoWhileOneWaits) {
+  Holder holder(p);
+  evpoll_event event;
+  ASSERT_TRUE(Until([&] { return evpoll_wait(p, &event, 1, 0) == EVPOLL_ERR_BUSY; }));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_wait(p, &event, 0, 0));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_wait(p, nullptr, 1, 0));
+}
+
+TEST_P(SingleWaiterAtATime, ThreadsMayTakeTurns) {
+  for (int i = 0; i < Rounds(500); i++) {
+    ASSERT_EQ(0, evpoll_post(p, 1, i));
+    int32_t n = 0;
+    Thread([&] {
+      evpoll_event event;
+      n = evpoll_wait(p, &event, 1, kLong);
+    }).Join();
+    ASSERT_EQ(1, n);
+    ASSERT_EQ(0, evpoll_post(p, 1, i));
+    WaitOne();
+  }
+}
+
+EVP_CONTRACT_BOUND(BoundToOneThread);
+
+// All calls that belong to the owner, made by somebody else.
+void ExpectRefused(evpoll *p, evpoll_handle h, evpoll_handle file) {
+  evpoll_event event;
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_wait(p, &event, 1, kLong));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_turn(p, nullptr, 0, nullptr, 0, &event, 1, kLong));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_add(p, h, 7, EVPOLL_WRITABLE, EVPOLL_LEVEL));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_modify(p, h, 7, EVPOLL_WRITABLE, EVPOLL_LEVEL));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_rearm(p, h, 7, EVPOLL_READABLE));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_remove(p, h, 7));
+  evpoll_change c = {};
+  c.action = EVPOLL_CHANGE_REMOVE;
+  c.handle = h;
+  c.token = 7;
+  c.status = 12345;
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_update(p, &c, 1));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_turn(p, &c, 1, nullptr, 0, &event, 1, kLong));
+  EXPECT_EQ(12345, c.status);
+  char byte;
+  evpoll_io io = MakeIo(EVPOLL_IO_READ, file, 1, &byte, 1);
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_submit(p, &io, 1));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_submit_list(p, &io, 1, 1, nullptr));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_cancel(p, EVPOLL_OP_ALL));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_cancel_handle(p, file));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_attach(p, file));
+  EXPECT_EQ(0, evpoll_os_error());
+}
+
+TEST_P(BoundToOneThread, OthersAreRefusedOnceTheOwnerIsKnown) {
+  Pair s;
+  TempFile file("x");
+  ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+  Thread([&] { ExpectRefused(p, s.a, file.handle); }).Join();
+  ExpectQuiet();
+  Send(s.b, "x");
+  EXPECT_EQ(7u, WaitOne().token);
+  EXPECT_EQ(0, evpoll_remove(p, s.a, 7));
+}
+
+TEST_P(BoundToOneThread, AWaitMakesTheOwner) {
+  Pair s;
+  TempFile file("x");
+  Wait(0);
+  Thread([&] { ExpectRefused(p, s.a, file.handle); }).Join();
+}
+
+TEST_P(BoundToOneThread, TheOwnerNeedNotBeTheOneWhoOpened) {
+  Pair s;
+  TempFile file("x");
+  Thread([&] {
+    EXPECT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_ONESHOT));
+    Send(s.b, "x");
+    evpoll_event event;
+    EXPECT_EQ(1, evpoll_wait(p, &event, 1, kLong));
+  }).Join();
+  ExpectRefused(p, s.a, file.handle);
+}
+
+TEST_P(BoundToOneThread, OthersAreRefusedWhileTheOwnerWaits) {
+  Pair s;
+  TempFile file("x");
+  std::atomic<bool> owned{false};
+  Thread owner([&] {
+    EXPECT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+    owned = true;
+    evpoll_event event;
+    EXPECT_EQ(1, evpoll_wait(p, &event, 1, kLong));
+    EXPECT_EQ(static_cast<uint32_t>(EVPOLL_WAKE), event.events);
+  });
+  ASSERT_TRUE(Until([&] { return owned.load(); }));
+  ExpectRefused(p, s.a, file.handle);
+  EXPECT_EQ(0, evpoll_wake(p));
+}
+
+TEST_P(BoundToOneThread, WakePostShutdownAndQuestionsAreFree) {
+  Wait(0);
+  Thread([&] {
+    EXPECT_EQ(0, evpoll_wake(p));
+    EXPECT_EQ(0, evpoll_post(p, 1, 2));
+    EXPECT_EQ(1u, Stats().waits);
+    EXPECT_NE(0u, Backend());
+    EXPECT_LT(0, evpoll_describe(p, nullptr, 0));
+  }).Join();
+  WaitFor(2);
+  Thread([&] { EXPECT_EQ(0, evpoll_shutdown(p)); }).Join();
+  evpoll_event event;
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_wait(p, &event, 1, kLong));
+}
+
+TEST_P(BoundToOneThread, AnotherThreadClosesWhenTheOwnerHasEnded) {
+  Pair s;
+  Thread([&] {
+    EXPECT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+    evpoll_event event;
+    EXPECT_EQ(0, evpoll_wait(p, &event, 1, 0));
+  }).Join();
+  Close();
+}
+
+TEST_P(BoundToOneThread, AnotherThreadClosesOperationsWhoseOwnerHasEnded) {
+  EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
+  TempFile file("content");
+  char bytes[16][8];
+  Thread([&] {
+    for (auto &b : bytes) {
+      evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, b, sizeof b);
+      EXPECT_EQ(1, evpoll_submit(p, &io, 1));
+    }
+  }).Join();
+  Close();
+}
+
+} // namespace
