@@ -66,7 +66,7 @@ int32_t evpoll_file_size(evpoll_handle handle, int64_t *size_out) {
 
 int32_t evpoll_file_close(evpoll_handle handle) {
   if (handle < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  evp_io_file_closes();
+  evp_kind_file_closes();
   return listed(CLOSE_LIST, evp_linger_close(handle));
 }
 

@@ -5,13 +5,7 @@
  * alone), and gives them to the engine, which may complete them on another thread before it
  * returns. The engine hands each back once, by evp_io_complete(), and the slot is free again: its
  * next operation has another id. The data buffers are the caller's; what we own is the slot and,
- * for READV and WRITEV, a copy of the iovecs, both until then.
- *
- * Only regular files and block devices are served, and asking the system what a handle is costs
- * about as much as reading 4 KiB from the cache. A handle that was looked at LOOKS times is
- * therefore trusted for the next TRUST submissions, until one fails, or any file is closed by
- * evpoll_file_close(). A program that closes a busy file behind our back and reuses its number for
- * a pipe within that window gets an operation on the pipe. */
+ * for READV and WRITEV, a copy of the iovecs, both until then. */
 #include "io.h"
 
 #include <stdio.h>
@@ -22,25 +16,21 @@
 #include "poller.h"
 #include "status.h"
 
-enum { LOOKS = 16, TRUST = 1024, INDEX_BITS = 20, MOST_IOVECS = 1024 };
+enum { MOST_IOVECS = 1024 };
 
 /* ---- slots -------------------------------------------------------------------------------- */
-
-static uint32_t index_of(uint64_t id) { return (uint32_t)(id & ((1u << INDEX_BITS) - 1)); }
-
-static uint64_t next_id(uint64_t id) { return id + ((uint64_t)1 << INDEX_BITS); }
 
 static struct evp_op *take_op(evpoll *p) {
   struct evp_op *op = p->io.free_ops;
   if (op) {
     p->io.free_ops = op->next;
   } else {
-    if (p->io.ops_used >= 1u << INDEX_BITS) return NULL;
+    if (p->io.ops_used >= 1u << EVP_INDEX_BITS) return NULL;
     op = evp_table_reach(&p->io.ops, p->io.ops_used);
     if (!op) return NULL;
     op->id = p->io.ops_used++;
   }
-  op->id = next_id(op->id);
+  op->id = evp_id_next(op->id);
   op->next = NULL;
   return op;
 }
@@ -60,7 +50,7 @@ bool evp_io_uses(evpoll *p, evpoll_handle h) {
   return false;
 }
 
-static void put_op(evpoll *p, struct evp_op *op) {
+void evp_op_free(evpoll *p, struct evp_op *op) {
   if (op->in_flight) --*uses_of(p, op->handle);
   if (op->code == EVPOLL_IO_READV || op->code == EVPOLL_IO_WRITEV) free(op->buffer);
   op->buffer = NULL;
@@ -71,39 +61,8 @@ static void put_op(evpoll *p, struct evp_op *op) {
 }
 
 struct evp_op *evp_io_find(evpoll *p, uint64_t id) {
-  struct evp_op *op = evp_table_at(&p->io.ops, index_of(id));
+  struct evp_op *op = evp_table_at(&p->io.ops, evp_id_index(id));
   return op && op->id == id && op->in_flight ? op : NULL;
-}
-
-static struct evp_list *take_list(evpoll *p, uint32_t n, uint64_t token) {
-  evpoll_result *results = calloc(n, sizeof *results);
-  struct evp_list *l = p->io.free_lists;
-  if (!l && results && p->io.lists_used < 1u << INDEX_BITS) {
-    l = evp_table_reach(&p->io.lists, p->io.lists_used);
-    if (l) l->id = p->io.lists_used++ | (uint64_t)1 << 63; /* never an operation's */
-  } else if (l && results) {
-    p->io.free_lists = l->next;
-  }
-  if (!l || !results) {
-    free(results);
-    return NULL;
-  }
-  *l = (struct evp_list){.id = next_id(l->id), .token = token, .results = results, .n = n};
-  l->live = true;
-  return l;
-}
-
-static void put_list(evpoll *p, struct evp_list *l) {
-  free(l->results);
-  l->results = NULL;
-  l->live = false;
-  l->next = p->io.free_lists;
-  p->io.free_lists = l;
-}
-
-static struct evp_list *find_list(evpoll *p, uint64_t id) {
-  struct evp_list *l = evp_table_at(&p->io.lists, index_of(id));
-  return l && l->id == id && l->live ? l : NULL;
 }
 
 /* ---- checks ------------------------------------------------------------------------------- */
@@ -121,7 +80,7 @@ static int32_t check_iovecs(const evpoll_io *io) {
   return 0;
 }
 
-static int32_t check_entry(const evpoll_io *io) {
+int32_t evp_op_check(const evpoll_io *io) {
   if (io->flags || io->reserved || io->offset < 0) return evp_fail(EVPOLL_ERR_INVALID);
   switch (io->code) {
   case EVPOLL_IO_READ:
@@ -138,34 +97,6 @@ static int32_t check_entry(const evpoll_io *io) {
   return evp_fail(EVPOLL_ERR_INVALID);
 }
 
-static _Atomic uint32_t files_closed;
-
-void evp_io_file_closes(void) { atomic_fetch_add_explicit(&files_closed, 1, memory_order_relaxed); }
-
-/* Lock held. Whether the handle is a file: see the top. */
-static int32_t check_handle(evpoll *p, evpoll_handle h) {
-  if (evp_linger_has(p, h)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  struct evp_checked *c = &p->io.checked[(uint64_t)h % EVP_CHECKED_HANDLES];
-  const uint32_t closed = atomic_load_explicit(&files_closed, memory_order_relaxed);
-  if (c->handle != h || c->closed != closed)
-    *c = (struct evp_checked){.handle = h, .closed = closed};
-  if (c->trusted > 0) {
-    c->trusted--;
-    return 0;
-  }
-  const int32_t status = evp_file_check(h);
-  if (status < 0)
-    c->looks = 0;
-  else if (++c->looks >= LOOKS)
-    c->trusted = TRUST;
-  return status;
-}
-
-static void distrust(evpoll *p, evpoll_handle h) {
-  struct evp_checked *c = &p->io.checked[(uint64_t)h % EVP_CHECKED_HANDLES];
-  c->looks = c->trusted = 0;
-}
-
 /* ---- the engine --------------------------------------------------------------------------- */
 
 static int32_t native_allowed(const evpoll *p) {
@@ -177,7 +108,7 @@ static void say(evpoll *p, char *why, size_t capacity, const char *native) {
 }
 
 /* Lock held. The kernel's own if it serves us, else the pool. Tried once. */
-static int32_t need_engine(evpoll *p) {
+int32_t evp_io_need_engine(evpoll *p) {
   struct evp_io *io = &p->io;
   if (io->engine) return 0;
   if (io->engine_status < 0) return evp_fail(io->engine_status);
@@ -209,7 +140,7 @@ static int32_t need_engine(evpoll *p) {
 int32_t evp_io_attach(evpoll *p, evpoll_handle h) {
   evp_mutex_lock(&p->io.lock);
   int32_t status = evp_is_shut_down(p) ? evp_fail(EVPOLL_ERR_SHUTDOWN) : evp_file_check(h);
-  if (status == 0) status = need_engine(p);
+  if (status == 0) status = evp_io_need_engine(p);
   evp_mutex_unlock(&p->io.lock);
   return status;
 }
@@ -248,7 +179,7 @@ static int32_t status_of_op(int os_code) {
 
 /* Lock held. Fills a slot from a checked entry; every field is written before the engine, or a
  * waiter, can see the operation. */
-static int32_t prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
+int32_t evp_op_prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
   struct evp_op *op = take_op(p);
   if (!op) return evp_fail(EVPOLL_ERR_NO_MEMORY);
   op->token = io->token;
@@ -261,7 +192,7 @@ static int32_t prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
   if (io->code == EVPOLL_IO_READV || io->code == EVPOLL_IO_WRITEV) {
     op->buffer = evp_iovec_copy((const evpoll_iovec *)op->buffer, (uint32_t)io->length);
     if (!op->buffer) {
-      put_op(p, op);
+      evp_op_free(p, op);
       return evp_fail(EVPOLL_ERR_NO_MEMORY);
     }
   }
@@ -272,7 +203,7 @@ static int32_t prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
 }
 
 /* Lock held. n operations enter, or leave without having started. */
-static void count_in(evpoll *p, uint32_t n) {
+void evp_io_count_in(evpoll *p, uint32_t n) {
   p->io.submitted += n;
   if (n && atomic_fetch_add(&p->io.in_flight, n) == 0) evp_attend(p, EVP_ATTN_IO);
 }
@@ -282,11 +213,11 @@ static void count_out(evpoll *p, uint32_t n) {
     atomic_fetch_and(&p->attention, ~(uint32_t)EVP_ATTN_IO);
 }
 
-static uint32_t room(evpoll *p) { return p->io_limit - atomic_load(&p->io.in_flight); }
+uint32_t evp_io_room(evpoll *p) { return p->io_limit - atomic_load(&p->io.in_flight); }
 
 /* Nobody may sleep deaf to the first operation: a single waiter chooses by `attention` what it
  * sleeps on, and may be inside already. */
-static void tell_waiter(evpoll *p, bool first) {
+void evp_io_tell_waiter(evpoll *p, bool first) {
   if (first && evp_single(p) && evp_poller_inside(p)) evp_backend.ring(p);
 }
 
@@ -297,13 +228,13 @@ static uint32_t prepare_prefix(evpoll *p, evpoll_io *ios, uint32_t n, struct evp
   uint32_t k = 0;
   for (; k < n; k++) {
     evpoll_io *io = &ios[k];
-    int32_t status = check_entry(io);
-    if (status == 0 && k >= room(p)) status = evp_fail(EVPOLL_ERR_AGAIN);
+    int32_t status = evp_op_check(io);
+    if (status == 0 && k >= evp_io_room(p)) status = evp_fail(EVPOLL_ERR_AGAIN);
     if (status == 0 && (k == 0 || io->handle != io[-1].handle))
-      status = check_handle(p, io->handle);
+      status = evp_kind_check(p, io->handle);
     struct evp_op *op = NULL;
-    if (status == 0) status = need_engine(p);
-    if (status == 0) status = prepare(p, io, &op);
+    if (status == 0) status = evp_io_need_engine(p);
+    if (status == 0) status = evp_op_prepare(p, io, &op);
     if (status != 0) {
       io->status = status;
       break;
@@ -321,7 +252,7 @@ static void take_back(evpoll *p, struct evp_op *op, uint32_t n) {
   evp_mutex_lock(&p->io.lock);
   while (op) {
     struct evp_op *next = op->next;
-    put_op(p, op);
+    evp_op_free(p, op);
     op = next;
   }
   p->io.submitted -= n;
@@ -343,11 +274,11 @@ int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n) {
   }
   const bool first = atomic_load(&p->io.in_flight) == 0;
   const uint32_t k = prepare_prefix(p, ios, (uint32_t)n, &chain);
-  count_in(p, k);
+  evp_io_count_in(p, k);
   evp_mutex_unlock(&p->io.lock);
   if (k == 0) return 0;
 
-  tell_waiter(p, first);
+  evp_io_tell_waiter(p, first);
   int os_code = 0;
   /* From here on an operation, its completion delivered, may be gone. The engine keeps in `rest`
    * what it did not start, and touches no entry of ios. */
@@ -362,112 +293,6 @@ int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n) {
     ios[started].status = evp_fail_as(status_of_op(os_code), os_code);
   }
   return started;
-}
-
-/* ---- lists -------------------------------------------------------------------------------- */
-
-/* Each refused entry says why; the first refusal is the list's. */
-static int32_t check_list(evpoll *p, evpoll_io *ios, int32_t n) {
-  int32_t first = 0;
-  for (int32_t i = 0; i < n; i++) {
-    ios[i].op = 0;
-    int32_t status = check_entry(&ios[i]);
-    if (status == 0) {
-      evp_mutex_lock(&p->io.lock);
-      status = check_handle(p, ios[i].handle);
-      evp_mutex_unlock(&p->io.lock);
-    }
-    ios[i].status = status;
-    if (first == 0) first = status;
-  }
-  return first;
-}
-
-/* Lock held. All of the list's operations, or none. */
-static int32_t prepare_list(evpoll *p, evpoll_io *ios, uint32_t n, struct evp_list *l,
-                            struct evp_op **chain_out) {
-  struct evp_op **end = chain_out;
-  for (uint32_t i = 0; i < n; i++) {
-    struct evp_op *op = NULL;
-    const int32_t status = prepare(p, &ios[i], &op);
-    if (status < 0) {
-      while (*chain_out) {
-        struct evp_op *next = (*chain_out)->next;
-        put_op(p, *chain_out);
-        *chain_out = next;
-      }
-      for (uint32_t k = 0; k < i; k++) ios[k].op = 0;
-      return status;
-    }
-    op->list = l;
-    op->entry = i;
-    ios[i].op = op->id;
-    *end = op;
-    end = &op->next;
-  }
-  return 0;
-}
-
-int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out) {
-  struct evp_io *io = &p->io;
-  if (n < 1) return evp_fail(EVPOLL_ERR_INVALID);
-  if ((uint32_t)n > p->io_limit) return evp_fail(EVPOLL_ERR_LIMIT);
-  if (evp_is_shut_down(p)) return evp_fail(EVPOLL_ERR_SHUTDOWN);
-  int32_t status = check_list(p, ios, n);
-  if (status < 0) return status;
-
-  struct evp_list *l = NULL;
-  struct evp_op *chain = NULL;
-  evp_mutex_lock(&io->lock);
-  const bool first = atomic_load(&io->in_flight) == 0;
-  if (evp_is_shut_down(p)) status = evp_fail(EVPOLL_ERR_SHUTDOWN);
-  if (status == 0 && room(p) < (uint32_t)n) status = evp_fail(EVPOLL_ERR_AGAIN);
-  if (status == 0) status = need_engine(p);
-  if (status == 0) {
-    l = take_list(p, (uint32_t)n, token);
-    status = l ? prepare_list(p, ios, (uint32_t)n, l, &chain) : evp_fail(EVPOLL_ERR_NO_MEMORY);
-  }
-  if (status == 0) {
-    l->pending = (uint32_t)n;
-    if (op_out) *op_out = l->id;
-    count_in(p, (uint32_t)n);
-  } else if (l) {
-    put_list(p, l);
-  }
-  evp_mutex_unlock(&io->lock);
-  if (status < 0) return status;
-
-  tell_waiter(p, first);
-  int os_code = 0;
-  struct evp_op *rest = chain;
-  io->engine->submit(p, &rest, n, &os_code);
-  /* Validation was passed: what the system would not start has failed, and the list says so. */
-  while (rest) {
-    struct evp_op *next = rest->next;
-    rest->result = -(int64_t)os_code;
-    evp_io_done(p, rest);
-    rest = next;
-  }
-  return n;
-}
-
-int32_t evp_io_list_take(evpoll *p, uint64_t op, evpoll_result *results, int32_t n) {
-  int32_t status;
-  evp_mutex_lock(&p->io.lock);
-  struct evp_list *l = find_list(p, op);
-  if (!l) {
-    status = evp_fail(EVPOLL_ERR_NOT_FOUND);
-  } else if (!l->delivered) {
-    status = evp_fail(EVPOLL_ERR_BUSY);
-  } else if (n < (int32_t)l->n) {
-    status = evp_fail(EVPOLL_ERR_INVALID);
-  } else {
-    status = (int32_t)l->n;
-    memcpy(results, l->results, l->n * sizeof *results);
-    put_list(p, l);
-  }
-  evp_mutex_unlock(&p->io.lock);
-  return status;
 }
 
 /* ---- cancel ------------------------------------------------------------------------------- */
@@ -494,7 +319,7 @@ int32_t evp_io_cancel(evpoll *p, uint64_t op) {
   int32_t asked = 0;
   evp_mutex_lock(&p->io.lock);
   struct evp_op *single = evp_io_find(p, op);
-  struct evp_list *list = find_list(p, op);
+  struct evp_list *list = evp_list_find(p, op);
   if (op == EVPOLL_OP_ALL)
     asked = ask_all(p, NULL, NULL);
   else if (single)
@@ -515,36 +340,20 @@ int32_t evp_io_cancel_handle(evpoll *p, evpoll_handle h) {
 
 /* ---- completions -------------------------------------------------------------------------- */
 
-static bool complete_entry(struct evp_list *l, uint32_t entry, int64_t result, int32_t status,
-                           evpoll_event *out) {
-  l->results[entry] = (evpoll_result){.result = result, .status = status};
-  l->succeeded += status == 0;
-  if (--l->pending) return false;
-  l->delivered = true;
-  *out = (evpoll_event){
-      .token = l->token,
-      .op = l->id,
-      .result = l->succeeded,
-      .events = EVPOLL_IO_LIST,
-      .status = l->succeeded == l->n ? 0 : EVPOLL_ERR_PARTIAL,
-  };
-  return true;
-}
-
 bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out) {
   const int os_code = op->result < 0 ? (int)-op->result : 0;
   const int64_t result = os_code ? os_code : op->result;
   const int32_t status = status_of_op(os_code);
-  if (os_code) distrust(p, op->handle);
+  if (os_code) evp_kind_doubt(p, op->handle);
   p->io.completed++;
   p->io.cancelled += status == EVPOLL_ERR_CANCELLED;
   bool event = true;
   if (op->list)
-    event = complete_entry(op->list, op->entry, result, status, out);
+    event = evp_list_complete(op->list, op->entry, result, status, out);
   else
     *out = (evpoll_event){op->token, op->id, result, EVPOLL_IO, status};
   const evpoll_handle h = op->handle;
-  put_op(p, op);
+  evp_op_free(p, op);
   if (p->io.lingering && !evp_io_uses(p, h)) evp_linger_over(p, h);
   count_out(p, 1);
   return event;
@@ -602,7 +411,7 @@ void evp_io_close(evpoll *p) {
   if (io->engine) io->engine->close(p);
   for (uint32_t i = 0; i < io->ops_used; i++) { /* some are left in a forked child */
     struct evp_op *op = evp_table_at(&io->ops, i);
-    if (op->in_flight) put_op(p, op);
+    if (op->in_flight) evp_op_free(p, op);
   }
   for (uint32_t i = 0; i < io->lists_used; i++) {
     struct evp_list *l = evp_table_at(&io->lists, i);

@@ -90,8 +90,34 @@ const struct evp_engine *evp_io_engine(evpoll *p, char *why, size_t capacity);
 
 /* Lock held: p->io.lock. Are operations on the handle in flight? */
 bool evp_io_uses(evpoll *p, evpoll_handle h);
-/* A file is about to be closed by evpoll_file_close(): its number may become something else's. */
-void evp_io_file_closes(void);
+
+/* ---- what io.c, list.c and kind.c share. Lock held: p->io.lock, where not said otherwise. ---- */
+
+enum { EVP_INDEX_BITS = 20 };
+static inline uint32_t evp_id_index(uint64_t id) { return id & ((1u << EVP_INDEX_BITS) - 1); }
+static inline uint64_t evp_id_next(uint64_t id) { return id + ((uint64_t)1 << EVP_INDEX_BITS); }
+
+/* Is the handle a file? A doubt makes the next check a look; so does a file that is closed by
+ * evpoll_file_close() (no lock), since its number may become something else's. */
+int32_t evp_kind_check(evpoll *p, evpoll_handle h);
+void evp_kind_doubt(evpoll *p, evpoll_handle h);
+void evp_kind_file_closes(void);
+
+/* Checks an entry but for its handle (no lock); makes an operation of it; frees that. */
+int32_t evp_op_check(const evpoll_io *io);
+int32_t evp_op_prepare(evpoll *p, const evpoll_io *io, struct evp_op **out);
+void evp_op_free(evpoll *p, struct evp_op *op);
+
+int32_t evp_io_need_engine(evpoll *p);
+uint32_t evp_io_room(evpoll *p);
+void evp_io_count_in(evpoll *p, uint32_t n);
+/* No lock. The first operation must not escape a single waiter that is inside already. */
+void evp_io_tell_waiter(evpoll *p, bool first);
+
+struct evp_list *evp_list_find(evpoll *p, uint64_t id);
+/* One entry is over; true if it was the last, and *out is the list's event. */
+bool evp_list_complete(struct evp_list *l, uint32_t entry, int64_t result, int32_t status,
+                       evpoll_event *out);
 
 /* Delivers finished operations. has_completions takes no lock. */
 bool evp_io_has_completions(evpoll *p);

@@ -35,7 +35,7 @@ void evp_linger_retire(evpoll *p) {
 
 static void let_go(struct evp_linger_file *f) {
   if (atomic_fetch_sub(&f->users, 1) != 1) return;
-  evp_io_file_closes();
+  evp_kind_file_closes();
   evp_file_close(f->handle); /* an error has nobody left to go to */
   free(f);
 }

@@ -275,6 +275,7 @@ TEST_P(IoBound, OtherThreadsAreSentAwayAndNothingIsStarted) {
     EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_submit(p, &io, 1));
     EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_submit_list(p, &io, 1, 1, nullptr));
     EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_turn(p, nullptr, 0, &io, 1, &e, 1, 0));
+    EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_attach(p, file.handle));
     EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_cancel(p, EVPOLL_OP_ALL));
     EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_cancel_handle(p, file.handle));
   });

@@ -246,7 +246,7 @@ TEST_P(HeldWaitThreads, ASleeperIsReachedByASocketAfterItsFirstSlowOperation) {
       Send(pair.b, "x");
     });
     EXPECT_EQ(5u, WaitOne().token);
-    held.Release();  // first: a thread of which operations run may not be able to end
+    held.Release(); // first: a thread of which operations run may not be able to end
     other.Join();
     Drain(pair.a);
     EXPECT_EQ(1u, WaitOne().token);

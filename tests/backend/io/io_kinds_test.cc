@@ -124,16 +124,20 @@ TEST_P(IoKinds, BlockDevicesAreServed) {
   close(loop);
 }
 
-// The number of a file is given to another kind of descriptor, after the file was used `times`.
+// A file is used, closed as files are to be closed, and its number given to something else.
 class IoKindsChanged : public IoKinds {
 protected:
-  void UseThenReplace(int times, int other) {
+  void UseCloseReplace(int times, int other) {
     TempFile file("content");
     for (int i = 0; i < times; i++) ASSERT_EQ(EVPOLL_OK, StatusOf(file.handle));
-    ASSERT_EQ(file.handle, dup2(other, static_cast<int>(file.handle)));
+    const int number = static_cast<int>(file.handle);
+    ASSERT_EQ(0, evpoll_file_close(file.handle));
+    file.handle = -1;
+    ASSERT_EQ(number, dup2(other, number));
     for (uint32_t code : {EVPOLL_IO_READ, EVPOLL_IO_WRITE, EVPOLL_IO_FSYNC})
-      EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, StatusOf(file.handle, code))
+      EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, StatusOf(number, code))
           << "code " << code << " after " << times << " operations on the file";
+    close(number);
   }
 };
 INSTANTIATE_TEST_SUITE_P(On, IoKindsChanged, ::testing::ValuesIn(Configs()), ConfigName);
@@ -141,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(On, IoKindsChanged, ::testing::ValuesIn(Configs()), Con
 TEST_P(IoKindsChanged, ANumberThatWasAFileAndIsAPipeNowIsUnsupported) {
   int ends[2];
   ASSERT_EQ(0, pipe2(ends, O_CLOEXEC | O_NONBLOCK));
-  for (int times : {0, 1, 2, 10, 100, 2000}) UseThenReplace(times, ends[1]);
+  for (int times : {0, 1, 2, 10, 100, 2000}) UseCloseReplace(times, ends[1]);
   char byte;
   EXPECT_EQ(-1, read(ends[0], &byte, 1)) << "bytes of an operation went into the pipe";
   close(ends[0]);

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Failures on demand. This program defines the functions of the C library that libevpoll.so calls
+// (malloc, epoll_ctl, syscall ...), so the dynamic linker binds the library to these. They count
+// the calls that come from within the library, fail the one that a test names, and pass on
+// everything else. No other tool is needed, and every n-th call can be tried in microseconds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace evp::fault {
+
+enum Call {
+  kMemory, // malloc, calloc, realloc, posix_memalign, aligned_alloc
+  kMap,    // mmap
+  kAdvise, // madvise
+  kEpollCreate,
+  kEpollControl, // EPOLL_CTL_ADD and MOD: DEL fails for callers' mistakes only
+  kEpollWait,    // epoll_wait, epoll_pwait, epoll_pwait2
+  kEventfd,
+  kThread, // pthread_create
+  kStat,   // statx, fstat
+  kPread,
+  kPwrite,
+  kPreadv,
+  kPwritev,
+  kFsync,
+  kFdatasync,
+  kRingSetup,
+  kRingEnter,
+  kRingSubmit, // io_uring_enter that has something to submit
+  kRingRegister,
+  kRingPartial, // io_uring_enter takes one entry only, however many there are
+  kRingResult,  // a completion that said success says this error
+  kCalls
+};
+
+constexpr int kAll = 1 << 30;
+
+// From the nth call on (1 is the next), `times` calls fail with an errno.
+void Arm(Call call, int nth, int error, int times = 1);
+// No more failures; returns how many there were.
+int Disarm();
+// How many calls the library has made since the program began.
+uint64_t Seen(Call call);
+
+// Pieces of memory and mappings that the library has and has not given back.
+size_t LivePieces();
+// Descriptors that this process has open.
+size_t OpenDescriptors();
+
+} // namespace evp::fault
