@@ -44,6 +44,9 @@ static inline struct evp_cell *enter(evpoll *p) {
 
 /* Only the owner of a cell writes its counters; the last cell may have several. */
 static inline void tally(evpoll *p, struct evp_cell *c, _Atomic uint64_t *counter, uint64_t n) {
+#ifdef EVP_WITHOUT_COUNTERS /* the bench measures what they cost */
+  return;
+#endif
   if (__builtin_expect(c == &p->cells[EVP_CELLS], 0))
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
   else
