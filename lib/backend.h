@@ -49,7 +49,8 @@ struct evp_backend {
 };
 
 struct evp_engine {
-  uint32_t id; /* EVPOLL_ENGINE_* */
+  uint32_t id;  /* EVPOLL_ENGINE_* */
+  int32_t want; /* what it is short of when the system says "try again" */
 
   /* Lock held: p->io.lock. open says in `why` what it found, also when it fails; probe does the
    * same without keeping anything. close: nothing is in flight, or in a forked child. */

@@ -168,11 +168,12 @@ const struct evp_engine *evp_io_engine(evpoll *p, char *why, size_t capacity) {
   return engine;
 }
 
-/* The status of an operation's code. What would be "try again" for a socket is want of memory or of
- * room in the kernel here. */
-static int32_t status_of_op(int os_code) {
+/* The status of an operation's code. What would be "try again" for a socket is want of something
+ * here: the engine knows of what. */
+static int32_t status_of_op(evpoll *p, int os_code) {
   const int32_t status = evp_status_of(os_code);
-  return status == EVPOLL_ERR_WOULD_BLOCK ? EVPOLL_ERR_AGAIN : status;
+  const bool want = status == EVPOLL_ERR_WOULD_BLOCK || status == EVPOLL_ERR_BUSY;
+  return want ? p->io.engine->want : status;
 }
 
 /* ---- submit ------------------------------------------------------------------------------- */
@@ -290,7 +291,10 @@ int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n) {
       ios[i].op = 0;
       ios[i].status = EVPOLL_ERR_AGAIN;
     }
-    ios[started].status = evp_fail_as(status_of_op(os_code), os_code);
+    /* A completion makes room, if there is one to come. */
+    int32_t status = status_of_op(p, os_code);
+    if (status == p->io.engine->want && atomic_load(&p->io.in_flight)) status = EVPOLL_ERR_AGAIN;
+    ios[started].status = evp_fail_as(status, os_code);
   }
   return started;
 }
@@ -343,7 +347,7 @@ int32_t evp_io_cancel_handle(evpoll *p, evpoll_handle h) {
 bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out) {
   const int os_code = op->result < 0 ? (int)-op->result : 0;
   const int64_t result = os_code ? os_code : op->result;
-  const int32_t status = status_of_op(os_code);
+  const int32_t status = status_of_op(p, os_code);
   if (os_code) evp_kind_doubt(p, op->handle);
   p->io.completed++;
   p->io.cancelled += status == EVPOLL_ERR_CANCELLED;

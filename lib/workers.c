@@ -147,6 +147,7 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
 
 const struct evp_engine evp_engine_workers = {
     .id = EVPOLL_ENGINE_POOL,
+    .want = EVPOLL_ERR_LIMIT, /* threads */
     .open = open_pool,
     .probe = probe,
     .close = close_pool,

@@ -429,6 +429,7 @@ static void close_ring(evpoll *p) { free_ring(ring_of(p)); }
 
 const struct evp_engine evp_engine_uring = {
     .id = EVPOLL_ENGINE_IO_URING,
+    .want = EVPOLL_ERR_NO_MEMORY,
     .open = open_ring,
     .probe = probe,
     .close = close_ring,
