@@ -45,7 +45,7 @@ struct Seen {
 void WaitAndCount(evpoll *p, Seen *seen, int32_t capacity) {
   std::vector<evpoll_event> events(static_cast<size_t>(capacity));
   int32_t n;
-  while ((n = evpoll_wait(p, events.data(), capacity, kLong)) > 0)
+  while ((n = LongWait(p, events.data(), capacity)) > 0)
     for (int32_t i = 0; i < n; i++) seen->Count(events[static_cast<size_t>(i)]);
   EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, n);
 }
@@ -101,7 +101,7 @@ TEST_P(Churn, EveryEventAndEveryPostArrivesOnce) {
 // After remove has returned, waits that start later do not return the token. Waits in progress
 // may: so each waiter says when its wait began, and one that began after the removal is at fault.
 TEST_P(Churn, NoWaitThatStartsAfterARemoveReturnsTheToken) {
-  const int rounds = Rounds(600);
+  const Effort effort(1000);
   std::atomic<int> removed{0}; // tokens 1 to this are gone
   std::atomic<int> faults{0}, events{0};
   std::vector<Thread> waiters;
@@ -110,7 +110,7 @@ TEST_P(Churn, NoWaitThatStartsAfterARemoveReturnsTheToken) {
       for (;;) {
         const uint64_t gone = static_cast<uint64_t>(removed.load());
         evpoll_event got[4];
-        const int32_t n = evpoll_wait(p, got, 4, kLong);
+        const int32_t n = LongWait(p, got, 4);
         if (n <= 0) return;
         for (int32_t k = 0; k < n; k++) {
           events++;
@@ -120,7 +120,7 @@ TEST_P(Churn, NoWaitThatStartsAfterARemoveReturnsTheToken) {
     });
   Pair s;
   Send(s.b, "x");
-  for (int token = 1; token <= rounds; token++) {
+  for (int token = 1; !effort.Enough(token); token++) {
     const int before = events;
     ASSERT_EQ(0, evpoll_add(p, s.a, static_cast<uint64_t>(token), EVPOLL_READABLE,
                             token % 2 ? EVPOLL_LEVEL : EVPOLL_ONESHOT));
@@ -179,7 +179,7 @@ TEST_P(Churn, OneHandleInManyHandsEndsUpConsistent) {
   for (int i = 0; i < 2; i++)
     waiters.emplace_back([&] {
       evpoll_event event;
-      while (evpoll_wait(p, &event, 1, kLong) == 1 && event.events != EVPOLL_POST)
+      while (LongWait(p, &event, 1) == 1 && event.events != EVPOLL_POST)
         strange += event.token < 1 || event.token > kWorkers || event.events != EVPOLL_READABLE;
     });
   for (uint64_t token = 1; token <= kWorkers; token++)

@@ -299,6 +299,42 @@ TEST_P(IoBound, OtherThreadsMayTakeResultsAndReadStats) {
   });
 }
 
+TEST_P(IoBound, WhenItsThreadHasEndedAnotherMayCloseIt) {
+  std::string data(kPiece, 'w');
+  for (int round = 0; round < 10; round++) {
+    Open();
+    TempFile file;
+    Thread owner([&] {
+      std::vector<evpoll_io> ios;
+      for (uint64_t i = 0; i < 24; i++)
+        ios.push_back(i % 4 == 3 ? MakeIo(EVPOLL_IO_FSYNC, file.handle, i)
+                                 : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kPiece,
+                                          static_cast<int64_t>(i * kPiece)));
+      EXPECT_EQ(24, evpoll_submit(p, ios.data(), 24));
+      evpoll_event e;
+      for (int i = 0; i < round; i++) EXPECT_EQ(1, evpoll_wait(p, &e, 1, kLong));
+    });
+    owner.Join();
+    ASSERT_EQ(0, evpoll_close(p, kLong)) << "round " << round;
+    p = nullptr;
+  }
+}
+
+TEST_P(IoBound, WhenItsThreadHasEndedMoreThanAQueueHoldsIsClosedToo) {
+  Open(0, 20000);
+  TempFile file("content");
+  std::vector<char> bytes(20000);
+  Thread owner([&] {
+    std::vector<evpoll_io> ios;
+    for (size_t i = 0; i < bytes.size(); i++)
+      ios.push_back(MakeIo(EVPOLL_IO_READ, file.handle, i, &bytes[i], 1));
+    EXPECT_EQ(20000, evpoll_submit(p, ios.data(), 20000));
+  });
+  owner.Join();
+  ASSERT_EQ(0, evpoll_close(p, kLong));
+  p = nullptr;
+}
+
 TEST_P(IoBound, AWakeOfAnotherThreadEndsAWaitWithOperationsInFlight) {
   TempFile file;
   std::string data(kPiece, 'w');

@@ -57,7 +57,7 @@ TEST(OpenOptions, TheShortestStructHoldsOnlyFlags) {
   EXPECT_EQ(4u, info.pool_threads);
   evpoll_event event;
   ASSERT_EQ(0, evpoll_wake(p));
-  ASSERT_EQ(1, evpoll_wait(p, &event, 1, kLong));
+  ASSERT_EQ(1, LongWait(p, &event, 1));
   EXPECT_EQ(0u, event.token);
   CloseNow(p);
 }
@@ -73,7 +73,7 @@ TEST(OpenOptions, AStructThatEndsBehindTheWakeTokenIsTaken) {
   EXPECT_EQ(4096u, InfoOf(p).io_limit);
   evpoll_event event;
   ASSERT_EQ(0, evpoll_wake(p));
-  ASSERT_EQ(1, evpoll_wait(p, &event, 1, kLong));
+  ASSERT_EQ(1, LongWait(p, &event, 1));
   EXPECT_EQ(77u, event.token);
   CloseNow(p);
 }
@@ -169,7 +169,7 @@ TEST(OpenOptions, OptionsAreCopied) {
   }
   evpoll_event event;
   ASSERT_EQ(0, evpoll_wake(p));
-  ASSERT_EQ(1, evpoll_wait(p, &event, 1, kLong));
+  ASSERT_EQ(1, LongWait(p, &event, 1));
   EXPECT_EQ(5u, event.token);
   CloseNow(p);
 }

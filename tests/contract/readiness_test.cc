@@ -183,7 +183,7 @@ TEST_P(Readiness, DoesNotSpinOnAHalfCloseWithoutReadableInterest) {
     FillUp(s.a);
     ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_WRITABLE, mode));
     ASSERT_EQ(0, evpoll_socket_shutdown(s.b, EVPOLL_SHUTDOWN_WRITE));
-    ExpectQuiet();
+    ExpectNoSpin();
     EXPECT_EQ(0, evpoll_remove(p, s.a, 7));
   }
 }
@@ -357,7 +357,7 @@ TEST_P(Readiness, DoesNotSpinOnAHalfCloseWithPriorityInterestAlone) {
   TcpPair s;
   ASSERT_EQ(0, evpoll_add(p, s.b, 7, EVPOLL_PRIORITY, EVPOLL_LEVEL));
   ASSERT_EQ(0, evpoll_socket_shutdown(s.a, EVPOLL_SHUTDOWN_WRITE));
-  ExpectQuiet();
+  ExpectNoSpin();
 }
 
 TEST_P(Readiness, PriorityIsRefusedWhereThereIsNone) {
@@ -378,7 +378,7 @@ TEST_P(Readiness, InterestZeroReportsNothingWhateverHappens) {
     closed.CloseA();
     Send(data.a, "x");
     ExpectQuiet();
-    ExpectQuiet();
+    ExpectNoSpin();
     EXPECT_EQ(0, evpoll_remove(p, reset.b, 1));
     EXPECT_EQ(0, evpoll_remove(p, closed.b, 2));
     EXPECT_EQ(0, evpoll_remove(p, data.b, 3));

@@ -13,7 +13,7 @@ EVP_CONTRACT(Shutdown);
 
 int32_t WaitStatus(evpoll *p, int64_t timeout_ns = kLong) {
   evpoll_event events[8];
-  return evpoll_wait(p, events, 8, timeout_ns);
+  return timeout_ns == kLong ? LongWait(p, events, 8) : evpoll_wait(p, events, 8, timeout_ns);
 }
 
 TEST_P(Shutdown, IsSticky) {
@@ -302,7 +302,7 @@ struct Inside {
   explicit Inside(evpoll *p)
       : thread([this, p] {
           evpoll_event events[4];
-          do last = evpoll_wait(p, events, 4, kLong);
+          do last = LongWait(p, events, 4);
           while (last == EVPOLL_ERR_BUSY);
         }) {
     evpoll_event event;

@@ -120,7 +120,7 @@ TEST_P(Waiting, NothingIsWrittenBehindTheCapacity) {
       const size_t n = static_cast<size_t>(capacity);
       std::vector<evpoll_event> events(n + 4);
       std::memset(events.data(), 0xA5, (n + 4) * sizeof(evpoll_event));
-      const int32_t got = evpoll_wait(p, events.data(), capacity, kLong);
+      const int32_t got = LongWait(p, events.data(), capacity);
       ASSERT_GE(got, 1);
       ASSERT_LE(got, capacity);
       const unsigned char *behind = reinterpret_cast<const unsigned char *>(&events[n]);
@@ -148,7 +148,7 @@ TEST_P(Waiting, TheLargestUsefulArrayIsTaken) {
   std::unique_ptr<evpoll_event[]> events(new evpoll_event[kCapacity]);
   EXPECT_EQ(0, evpoll_wait(p, events.get(), kCapacity, 0));
   ASSERT_EQ(0, evpoll_post(p, 1, 2));
-  ASSERT_EQ(1, evpoll_wait(p, events.get(), kCapacity, kLong));
+  ASSERT_EQ(1, LongWait(p, events.get(), kCapacity));
   EXPECT_EQ(2, events[0].result);
 }
 

@@ -20,7 +20,7 @@ struct OneEach {
     for (int i = 0; i < n; i++)
       threads.emplace_back([this, p] {
         evpoll_event event;
-        (evpoll_wait(p, &event, 1, kLong) == 1 ? served : failed)++;
+        (LongWait(p, &event, 1) == 1 ? served : failed)++;
       });
   }
   void Join() {
@@ -89,7 +89,7 @@ TEST_P(ManyWaiters, EachWakeWakesOne) {
   for (int i = 0; i < 4; i++)
     waiters.emplace_back([&] {
       evpoll_event events[4];
-      for (int32_t n; (n = evpoll_wait(p, events, 4, kLong)) > 0;)
+      for (int32_t n; (n = LongWait(p, events, 4)) > 0;)
         for (int32_t k = 0; k < n; k++) (events[k].events == EVPOLL_WAKE ? wakes : others)++;
     });
   const int rounds = Rounds(5000);
@@ -144,7 +144,7 @@ private:
     evpoll_event event;
     int32_t n;
     // The test's own look may be inside at this moment: then it is this thread that is sent away.
-    while ((n = evpoll_wait(p, &event, 1, kLong)) == EVPOLL_ERR_BUSY) {
+    while ((n = LongWait(p, &event, 1)) == EVPOLL_ERR_BUSY) {
       std::this_thread::yield();
     }
     EXPECT_EQ(1, n);
@@ -159,7 +159,7 @@ TEST_P(SingleWaiterAtATime, ASecondWaiterIsSentAway) {
   evpoll_event event;
   ASSERT_TRUE(Until([&] { return evpoll_wait(p, &event, 1, 0) == EVPOLL_ERR_BUSY; }));
   EXPECT_EQ(0, evpoll_os_error());
-  EXPECT_EQ(EVPOLL_ERR_BUSY, evpoll_wait(p, &event, 1, kLong));
+  EXPECT_EQ(EVPOLL_ERR_BUSY, LongWait(p, &event, 1));
   holder.LetGo();
   ExpectQuiet(); // and now there is room again
 }
@@ -192,7 +192,7 @@ TEST_P(SingleWaiterAtATime, ThreadsMayTakeTurns) {
     int32_t n = 0;
     Thread([&] {
       evpoll_event event;
-      n = evpoll_wait(p, &event, 1, kLong);
+      n = LongWait(p, &event, 1);
     }).Join();
     ASSERT_EQ(1, n);
     ASSERT_EQ(0, evpoll_post(p, 1, i));
@@ -205,7 +205,7 @@ EVP_CONTRACT_BOUND(BoundToOneThread);
 // All calls that belong to the owner, made by somebody else.
 void ExpectRefused(evpoll *p, evpoll_handle h, evpoll_handle file) {
   evpoll_event event;
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_wait(p, &event, 1, kLong));
+  EXPECT_EQ(EVPOLL_ERR_THREAD, LongWait(p, &event, 1));
   EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_turn(p, nullptr, 0, nullptr, 0, &event, 1, kLong));
   EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_add(p, h, 7, EVPOLL_WRITABLE, EVPOLL_LEVEL));
   EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_modify(p, h, 7, EVPOLL_WRITABLE, EVPOLL_LEVEL));
@@ -254,7 +254,7 @@ TEST_P(BoundToOneThread, TheOwnerNeedNotBeTheOneWhoOpened) {
     EXPECT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_ONESHOT));
     Send(s.b, "x");
     evpoll_event event;
-    EXPECT_EQ(1, evpoll_wait(p, &event, 1, kLong));
+    EXPECT_EQ(1, LongWait(p, &event, 1));
   }).Join();
   ExpectRefused(p, s.a, file.handle);
 }
@@ -267,7 +267,7 @@ TEST_P(BoundToOneThread, OthersAreRefusedWhileTheOwnerWaits) {
     EXPECT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
     owned = true;
     evpoll_event event;
-    EXPECT_EQ(1, evpoll_wait(p, &event, 1, kLong));
+    EXPECT_EQ(1, LongWait(p, &event, 1));
     EXPECT_EQ(static_cast<uint32_t>(EVPOLL_WAKE), event.events);
   });
   ASSERT_TRUE(Until([&] { return owned.load(); }));
@@ -287,7 +287,7 @@ TEST_P(BoundToOneThread, WakePostShutdownAndQuestionsAreFree) {
   WaitFor(2);
   Thread([&] { EXPECT_EQ(0, evpoll_shutdown(p)); }).Join();
   evpoll_event event;
-  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_wait(p, &event, 1, kLong));
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, LongWait(p, &event, 1));
 }
 
 TEST_P(BoundToOneThread, AnotherThreadClosesWhenTheOwnerHasEnded) {

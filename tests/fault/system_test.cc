@@ -75,9 +75,15 @@ protected:
   evpoll_io Read(uint64_t token) {
     return MakeIo(EVPOLL_IO_READ, file.handle, token, &bytes[token % bytes.size()], 1);
   }
-  // Fails unless the status is a success, or the one that the fault may cause.
+  // Fails unless the status is a success, or the one that the fault may cause. AGAIN promises a
+  // completion that makes room: who waits for it must get one.
   bool Allowed(int32_t status) {
-    const bool allowed = status >= 0 || (TheFault().status && status == TheFault().status);
+    struct evpoll_stats stats = {};
+    stats.struct_size = sizeof stats;
+    EXPECT_EQ(0, evpoll_stats(p, &stats));
+    const bool again = status == EVPOLL_ERR_AGAIN && stats.io_in_flight > 0;
+    const bool allowed =
+        status >= 0 || (TheFault().status && (status == TheFault().status || again));
     EXPECT_TRUE(allowed) << evpoll_strerror(status) << ", os error " << evpoll_os_error();
     return status >= 0;
   }
@@ -92,9 +98,9 @@ protected:
     size_t expected = 0;
     const bool added = Allowed(evpoll_add(p, s.a, 100, EVPOLL_READABLE, EVPOLL_ONESHOT));
     expected += added;
-    ASSERT_EQ(0, evpoll_post(p, 101, 1));
+    expected += Allowed(evpoll_post(p, 101, 1));
     ASSERT_EQ(0, evpoll_wake(p));
-    expected += 2;
+    expected++;
     for (uint64_t i = 0; i < 3; i++) {
       evpoll_io ios[4];
       for (uint64_t k = 0; k < 4; k++) ios[k] = Read(4 * i + k);
@@ -185,14 +191,14 @@ const std::vector<Fault> kLifeFaults = {
     {"io_uring_setup_ENOMEM", fault::kRingSetup, ENOMEM, EVPOLL_ERR_NO_MEMORY},
     {"io_uring_setup_EMFILE", fault::kRingSetup, EMFILE, EVPOLL_ERR_LIMIT},
     {"io_uring_enter_EINTR", fault::kRingEnter, EINTR, 0},
-    {"io_uring_enter_EAGAIN", fault::kRingEnter, EAGAIN, EVPOLL_ERR_AGAIN},
-    {"io_uring_enter_EBUSY", fault::kRingEnter, EBUSY, EVPOLL_ERR_AGAIN},
+    {"io_uring_enter_EAGAIN", fault::kRingEnter, EAGAIN, EVPOLL_ERR_NO_MEMORY},
+    {"io_uring_enter_EBUSY", fault::kRingEnter, EBUSY, EVPOLL_ERR_NO_MEMORY},
     {"io_uring_submit_ENOMEM", fault::kRingSubmit, ENOMEM, EVPOLL_ERR_NO_MEMORY},
-    {"io_uring_submit_EAGAIN", fault::kRingSubmit, EAGAIN, EVPOLL_ERR_AGAIN},
+    {"io_uring_submit_EAGAIN", fault::kRingSubmit, EAGAIN, EVPOLL_ERR_NO_MEMORY},
     {"io_uring_register_EPERM", fault::kRingRegister, EPERM, 0},
     {"io_uring_register_ENOMEM", fault::kRingRegister, ENOMEM, EVPOLL_ERR_NO_MEMORY},
     {"mmap_ENOMEM", fault::kMap, ENOMEM, EVPOLL_ERR_NO_MEMORY},
-    {"mmap_EAGAIN", fault::kMap, EAGAIN, EVPOLL_ERR_AGAIN},
+    {"mmap_EAGAIN", fault::kMap, EAGAIN, EVPOLL_ERR_NO_MEMORY},
     {"pthread_create_EAGAIN", fault::kThread, EAGAIN, EVPOLL_ERR_LIMIT},
     {"pthread_create_ENOMEM", fault::kThread, ENOMEM, EVPOLL_ERR_NO_MEMORY},
     {"memory_ENOMEM", fault::kMemory, ENOMEM, EVPOLL_ERR_NO_MEMORY},

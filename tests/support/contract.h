@@ -63,6 +63,23 @@ bool Slow();
 // How often to try what may go wrong rarely; a twentieth of it where everything takes long.
 int Rounds(int n);
 
+// The effort for one test that tries rarely failing things: so many rounds, but not more than about
+// a second where the machine is busy.
+class Effort {
+public:
+  explicit Effort(int rounds) : rounds_(Rounds(rounds)), end_(Now() + kSecond) {}
+  bool Enough(int done) const { return done >= rounds_ || (done % 16 == 0 && Now() > end_); }
+
+private:
+  const int rounds_;
+  const int64_t end_;
+};
+
+// evpoll_wait() for something that must come. A wait that was left asleep looks once more when its
+// time is up, and may then report what it should have reported at once, so the result alone does
+// not tell: the test fails at its end if one of its waits took kLong.
+int32_t LongWait(evpoll *p, evpoll_event *events_out, int32_t capacity);
+
 // Yields until the condition holds; false when kLong has passed.
 template <class Condition> bool Until(Condition condition) {
   for (const int64_t deadline = Now() + kLong; !condition(); std::this_thread::yield())
@@ -177,13 +194,12 @@ protected:
   uint32_t Collect(uint64_t token, uint32_t bits, uint32_t interest);
   // Nothing may be reported now. Looks twice, so that what needs a second look is seen.
   void ExpectQuiet();
+  // Nor may a waiter be woken for nothing, again and again.
+  void ExpectNoSpin();
   // Submits one operation and returns its completion.
   evpoll_event RunIo(evpoll_io io);
 
   evpoll *p = nullptr;
-
-private:
-  int64_t start_ = 0;
 };
 
 #define EVP_CONTRACT(Suite)                                                                        \

@@ -117,7 +117,7 @@ struct Crowd {
       threads.emplace_back([this, p, &id] {
         evpoll_event events[4];
         id = ThreadId();
-        (evpoll_wait(p, events, 4, kLong) == EVPOLL_ERR_SHUTDOWN ? away : other)++;
+        (LongWait(p, events, 4) == EVPOLL_ERR_SHUTDOWN ? away : other)++;
       });
     EXPECT_TRUE(Until([&] {
       return std::all_of(ids.begin(), ids.end(),

@@ -137,7 +137,7 @@ TEST_P(Fork, WhileAThreadWaits) {
   Thread waiter([&] {
     id = ThreadId();
     evpoll_event event;
-    result = evpoll_wait(p, &event, 1, kLong);
+    result = LongWait(p, &event, 1);
   });
   ASSERT_TRUE(Until([&] { return id != 0 && Sleeps(id); }));
   InForkedChild([&] {

@@ -147,7 +147,7 @@ TEST_P(Signals, AHandlerMayShutDown) {
     if (Until([&] { return Sleeps(id); })) pthread_kill(self, SIGUSR1);
   });
   evpoll_event event;
-  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_wait(p, &event, 1, kLong));
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, LongWait(p, &event, 1));
   other.Join();
   rescued = nullptr;
   ASSERT_EQ(0, sigaction(SIGUSR1, &before, nullptr));

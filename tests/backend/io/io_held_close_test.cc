@@ -6,12 +6,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <atomic>
 
 namespace evp {
 namespace {
 
 EVP_HELD_SOME(HeldClose, Configs());
+EVP_HELD_SOME(HeldBound, BoundConfigs());
 
 TEST_P(HeldClose, CloseGivesUpWhileTheKernelHasABuffer) {
   Start(1);
@@ -100,6 +101,39 @@ TEST_P(HeldClose, AForkedChildClosesWithoutWaitingAndTheParentGetsTheCompletion)
   const evpoll_event e = WaitOne();
   EXPECT_EQ(io.op, e.op);
   EXPECT_EQ(EVPOLL_OK, e.status);
+}
+
+TEST_P(HeldBound, WhenItsThreadHasEndedAnotherMayCloseIt) {
+  held.ObeyInterrupts(); // else the thread could not even end while its operations run
+  Open();
+  Thread owner([&] {
+    for (uint64_t i = 0; i < 3; i++) Start(i);
+  });
+  owner.Join();
+  held.Release();
+  ASSERT_EQ(0, evpoll_close(p, kLong));
+  p = nullptr;
+}
+
+TEST_P(HeldBound, WhileItsThreadLivesAnotherMayHaveToTryAgain) {
+  Open();
+  std::atomic<bool> started{false}, leave{false};
+  Thread owner([&] {
+    Start(1);
+    started = true;
+    Until([&] { return leave.load(); });
+  });
+  ASSERT_TRUE(Until([&] { return started.load(); }));
+  EXPECT_EQ(EVPOLL_ERR_TIMEOUT, evpoll_close(p, 2 * kMillisecond)) << "an operation runs";
+  held.Release();
+  const int32_t status = evpoll_close(p, 2 * kMillisecond);
+  EXPECT_TRUE(status == 0 || status == EVPOLL_ERR_TIMEOUT) << status;
+  leave = true;
+  owner.Join();
+  if (status != 0) {
+    EXPECT_EQ(0, evpoll_close(p, kLong));
+  }
+  p = nullptr;
 }
 
 TEST_P(HeldClose, TheLimitCountsWhatRuns) {

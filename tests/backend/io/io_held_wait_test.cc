@@ -3,6 +3,9 @@
 // some pollers a thread sleeps on another kernel object then.
 #include "held_test.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
 
 namespace evp {
@@ -177,6 +180,33 @@ TEST_P(HeldWait, ADescriptorClosedWithoutRemoveLeavesNoNoise) {
     pair.CloseA();
     ExpectQuiet();
   }
+}
+
+TEST_P(HeldWait, AfterTheSetWasRebuiltSocketsAreStillSeen) {
+  // A duplicate keeps a registration alive that nobody can name any more: its events are dropped,
+  // and when they have become many the kernel's set is made anew.
+  Start(1);
+  Pair pair, other;
+  const int duplicate = fcntl(static_cast<int>(pair.a), F_DUPFD_CLOEXEC, 500);
+  ASSERT_EQ(0, evpoll_add(p, pair.a, 5, EVPOLL_READABLE, EVPOLL_LEVEL));
+  const int number = static_cast<int>(pair.a);
+  pair.CloseA();
+  ASSERT_EQ(number, dup2(static_cast<int>(other.a), number));
+  ASSERT_LE(0, evpoll_add(p, number, 6, EVPOLL_READABLE, EVPOLL_LEVEL));
+  Send(pair.b, "x");
+  EXPECT_TRUE(Until([&] {
+    EXPECT_TRUE(Wait(kMillisecond).empty());
+    return Stats().set_rebuilds > 0 || HasFailure();
+  }));
+  for (int round = 0; round < 5; round++) {
+    Send(other.b, "y");
+    EXPECT_EQ(6u, WaitOne().token);
+    EXPECT_EQ("y", Drain(other.a));
+    ExpectQuiet();
+  }
+  EXPECT_EQ(0, evpoll_remove(p, number, 6));
+  close(number);
+  close(duplicate);
 }
 
 TEST_P(HeldWaitThreads, ASocketAddedByAnotherThreadEndsASleep) {
