@@ -305,6 +305,7 @@ protected:
   void RebuildUnderSleepers(uint32_t mode) {
     const Effort effort(60);
     for (int round = 1; !effort.Enough(round); round++) {
+      const int64_t start = Now();
       Pair s;
       ASSERT_LE(0, evpoll_add(p, s.a, 666, EVPOLL_READABLE, mode));
       OwnFd copy(dup(Fd(s.a)));
@@ -342,6 +343,7 @@ protected:
       for (Thread &t : waiters) t.Join();
       ASSERT_EQ(static_cast<int>(kWaiters), served) << "round " << round;
       ASSERT_EQ(0, other);
+      ASSERT_LT(Now() - start, kLong) << "a waiter stayed on the former set in round " << round;
     }
   }
 };
