@@ -151,7 +151,7 @@ int32_t evpoll_attach(evpoll *p, evpoll_handle handle) {
 
 int32_t evpoll_submit(evpoll *p, evpoll_io *ios, int32_t n) {
   const int32_t status = check_bound(p, good_array(ios, n));
-  return status < 0 ? status : evp_io_submit(p, ios, n);
+  return status < 0 ? status : evp_io_submit(p, ios, n, false);
 }
 
 int32_t evpoll_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out) {

@@ -37,8 +37,6 @@ struct evp_backend {
    * and translates what the kernel had into out. Returns the number of events, with EVP_BELL if
    * the bell rang or anything but readiness may have come; 0 for a spurious return. */
   int32_t (*sleep)(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns);
-  /* As sleep(), but for the bell and completions only: sockets do not end it. After shutdown. */
-  void (*sleep_deaf)(evpoll *p, int64_t timeout_ns);
   /* False: the kernel has no readiness now, so sleep(0) would find nothing. Costs no system call.
    */
   bool (*may_be_ready)(evpoll *p);

@@ -205,7 +205,6 @@ int32_t evp_op_prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
 
 /* Lock held. n operations enter, or leave without having started. */
 void evp_io_count_in(evpoll *p, uint32_t n) {
-  p->io.submitted += n;
   if (n && atomic_fetch_add(&p->io.in_flight, n) == 0) evp_attend(p, EVP_ATTN_IO);
 }
 
@@ -256,12 +255,11 @@ static void take_back(evpoll *p, struct evp_op *op, uint32_t n) {
     evp_op_free(p, op);
     op = next;
   }
-  p->io.submitted -= n;
   count_out(p, n);
   evp_mutex_unlock(&p->io.lock);
 }
 
-int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n) {
+int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
   if (n == 0) return 0;
   for (int32_t i = 0; i < n; i++) {
     ios[i].op = 0;
@@ -279,12 +277,13 @@ int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n) {
   evp_mutex_unlock(&p->io.lock);
   if (k == 0) return 0;
 
-  evp_io_tell_waiter(p, first);
+  if (!from_wait) evp_io_tell_waiter(p, first);
   int os_code = 0;
   /* From here on an operation, its completion delivered, may be gone. The engine keeps in `rest`
    * what it did not start, and touches no entry of ios. */
   struct evp_op *rest = chain;
   const int32_t started = p->io.engine->submit(p, &rest, (int32_t)k, &os_code);
+  atomic_fetch_add_explicit(&p->io.submitted, (uint64_t)started, memory_order_relaxed);
   if (started < (int32_t)k) {
     take_back(p, rest, k - (uint32_t)started);
     for (uint32_t i = (uint32_t)started; i < k; i++) {

@@ -71,7 +71,8 @@ struct evp_io {
   uint32_t uses[EVP_CHECKED_HANDLES]; /* operations in flight, by handle modulo their number */
   struct evp_linger *lingering;       /* files closed meanwhile: see linger.c */
 
-  uint64_t submitted, completed, cancelled;
+  _Atomic uint64_t submitted;
+  uint64_t completed, cancelled;
 };
 
 void evp_io_open(evpoll *p);
@@ -79,7 +80,8 @@ void evp_io_close(evpoll *p);
 
 /* These do what the exported functions say; pointers were checked. */
 int32_t evp_io_attach(evpoll *p, evpoll_handle h);
-int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n);
+/* from_wait: the caller is the thread inside wait. */
+int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait);
 int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out);
 int32_t evp_io_list_take(evpoll *p, uint64_t op, evpoll_result *results, int32_t n);
 int32_t evp_io_cancel(evpoll *p, uint64_t op);

@@ -125,6 +125,7 @@ int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token,
   evp_mutex_unlock(&io->lock);
   if (status < 0) return status;
 
+  atomic_fetch_add_explicit(&io->submitted, (uint64_t)n, memory_order_relaxed);
   evp_io_tell_waiter(p, first);
   int os_code = 0;
   struct evp_op *rest = chain;

@@ -10,7 +10,7 @@
 #include "linger.h"
 #include "status.h"
 
-enum { DEFAULT_IO_LIMIT = 4096, DEFAULT_POOL = 4, MOST_EVENTS = 4096 };
+enum { DEFAULT_IO_LIMIT = 4096, DEFAULT_POOL = 4, MOST_EVENTS = 4096, SLICE = 1000000 };
 
 /* ---- threads inside ----------------------------------------------------------------------- */
 
@@ -147,13 +147,15 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity, bool with
   enum { SOCKETS, COMPLETIONS, POSTS, WAKES, SOURCES };
   const uint32_t turn = atomic_fetch_add_explicit(&p->turn, 1, memory_order_relaxed);
   int32_t n = 0;
+  bool rang = false;
   for (uint32_t i = 0; i < SOURCES && n < capacity; i++) {
     switch ((turn + i) % SOURCES) {
     case SOCKETS:
       if (with_sockets && evp_backend.may_be_ready(p)) {
         int32_t got = evp_backend.sleep(p, out + n, capacity - n, 0);
-        if (got == EVP_BELL) /* nothing but the bell found room: that was not the sockets' turn */
-          got = evp_backend.sleep(p, out + n, capacity - n, 0);
+        if (got > 0 && (got & EVP_BELL)) rang = true;
+        if (got == EVP_BELL && capacity - n == 1) /* the bell took the only place of a socket */
+          got = evp_backend.sleep(p, out + n, 1, 0);
         if (got > 0) n += got & ~EVP_BELL;
       }
       break;
@@ -168,7 +170,9 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity, bool with
       break;
     }
   }
-  if (!evp_single(p) && (has_queued(p) || evp_is_shut_down(p))) evp_backend.ring(p);
+  /* A ring that was taken here may have been for what came after the look at its source. */
+  if (rang ? has_queued(p) || evp_is_shut_down(p) : !evp_single(p) && has_queued(p))
+    evp_backend.ring(p);
   return n;
 }
 
@@ -199,7 +203,7 @@ static int32_t wait_shut_down(evpoll *p, evpoll_event *out, int32_t capacity, in
     if (last) return evp_fail(EVPOLL_ERR_SHUTDOWN);
     const int64_t left = remaining(timeout_ns, deadline);
     if (left == 0) return 0;
-    evp_backend.sleep_deaf(p, left);
+    evp_pause(left < 0 || left > SLICE ? SLICE : left); /* readiness would end any other sleep */
   }
 }
 
@@ -221,7 +225,6 @@ static EVP_COLD int32_t wait_long(evpoll *p, struct evp_cell *cell, evpoll_event
     if (attention && has_queued(p)) {
       const int32_t n = collect(p, out, capacity, true);
       if (n) return n;
-      continue; /* the look at the sockets may have used up a ring for what came meanwhile */
     }
 
     int32_t n = evp_backend.sleep(p, out, capacity, left);
@@ -292,7 +295,7 @@ int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evp
   tally(p, cell, &cell->waits, 1);
 
   const int32_t applied = evp_poller_update(p, changes, nchanges);
-  int32_t accepted = nios ? evp_io_submit(p, ios, nios) : 0;
+  int32_t accepted = nios ? evp_io_submit(p, ios, nios, true) : 0;
   if (accepted < 0) { /* shut down */
     for (int32_t i = 0; i < nios; i++) {
       ios[i].op = 0;
@@ -390,29 +393,22 @@ int32_t evp_poller_close(evpoll *p, int64_t timeout_ns) {
   }
   evp_poller_shutdown(p);
   evp_io_cancel(p, EVPOLL_OP_ALL);
-  for (;;) {
-    evpoll_event discarded[32];
-    while (evp_io_collect(p, discarded, 32) > 0) {
-    }
+  for (int64_t slice = 50000;;) {
     const uint32_t inside = evp_poller_inside(p);
+    /* What a single waiter sleeps on, the ring, is no other thread's to empty meanwhile. */
+    evpoll_event discarded[32];
+    while (!(inside && evp_single(p)) && evp_io_collect(p, discarded, 32) > 0) {
+    }
     const uint32_t in_flight = atomic_load(&p->io.in_flight);
     if (!inside && !in_flight) break;
     int64_t left = remaining(timeout_ns, deadline);
     if (left == 0) return evp_fail(EVPOLL_ERR_TIMEOUT);
     /* Threads are sent away one by one, and tell nobody that they have gone. */
-    const int64_t slice = 200000;
     if (left < 0 || left > slice) left = slice;
+    if (slice < SLICE) slice *= 2;
     if (inside) evp_backend.ring(p);
-    if (in_flight)
-      evp_backend.sleep_deaf(p, left);
-    else
-      evp_pause(left);
+    evp_pause(left);
   }
-  /* Calls that were inside with a lock have left when each lock was had once. */
-  evp_source_lock_all(p);
-  evp_source_unlock_all(p);
-  evp_mutex_lock(&p->posts.lock);
-  evp_mutex_unlock(&p->posts.lock);
   free_all(p);
   return 0;
 }
@@ -434,7 +430,7 @@ void evp_poller_stats(evpoll *p, struct evpoll_stats *out) {
   out->set_rebuilds = atomic_load(&p->set_rebuilds);
   out->pool_threads = atomic_load(&p->pool_alive);
   evp_mutex_lock(&p->io.lock);
-  out->io_submitted = p->io.submitted;
+  out->io_submitted = atomic_load(&p->io.submitted);
   out->io_completed = p->io.completed;
   out->io_cancelled = p->io.cancelled;
   out->io_in_flight = atomic_load(&p->io.in_flight);

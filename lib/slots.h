@@ -19,6 +19,7 @@ enum { EVP_CHUNK_SHIFT = 6, EVP_CHUNKS = 32 };
 struct evp_table {
   uint32_t entry_size;
   _Atomic uintptr_t chunk[EVP_CHUNKS];
+  char *memory[EVP_CHUNKS]; /* what was allocated, for who looks for it: free, leak checkers */
 };
 
 static inline uint32_t evp_chunk_of(uint32_t index) {
@@ -55,7 +56,10 @@ static inline void *evp_table_reach(struct evp_table *t, uint32_t index) {
   uintptr_t none = 0;
   const uintptr_t chunk = (uintptr_t)fresh - ((uintptr_t)t->entry_size << c);
   /* Two threads may get here at once: the second one's chunk is given back. */
-  if (!atomic_compare_exchange_strong(&t->chunk[c], &none, chunk)) free(fresh);
+  if (atomic_compare_exchange_strong(&t->chunk[c], &none, chunk))
+    t->memory[c] = fresh;
+  else
+    free(fresh);
   return evp_table_at(t, index);
 }
 
@@ -68,10 +72,7 @@ static inline uint32_t evp_table_end(const struct evp_table *t) {
 }
 
 static inline void evp_table_free(struct evp_table *t) {
-  for (uint32_t c = 0; c < EVP_CHUNKS; c++) {
-    const uintptr_t chunk = atomic_load(&t->chunk[c]);
-    if (chunk) free((void *)(chunk + ((uintptr_t)t->entry_size << c)));
-  }
+  for (uint32_t c = 0; c < EVP_CHUNKS; c++) free(t->memory[c]);
 }
 
 #endif

@@ -5,6 +5,7 @@
  * evp_io_done(), which wakes a waiter. The queue is bounded by the poller's io_limit. Threads are
  * started as there is work, at most options.pool_threads, and end when the poller is closed. A
  * queued operation can be cancelled; a running one ends by itself. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -47,12 +48,25 @@ static void work(void *context) {
   evp_mutex_unlock(&w->lock);
 }
 
+static int start_one(struct pool *w) {
+  const int os_code = evp_thread_start(work, w, &w->threads[w->alive]);
+  if (os_code == 0) atomic_store(&w->p->pool_alive, ++w->alive);
+  return os_code;
+}
+
 static int32_t open_pool(evpoll *p, char *why, size_t capacity) {
   struct pool *w = calloc(1, sizeof *w + p->pool_threads * sizeof w->threads[0]);
   if (!w) return evp_fail(EVPOLL_ERR_NO_MEMORY);
   w->p = p;
   evp_mutex_init(&w->lock);
   evp_cond_init(&w->work);
+  const int os_code = start_one(w); /* so that no operation fails for want of a thread */
+  if (os_code) {
+    evp_cond_destroy(&w->work);
+    evp_mutex_destroy(&w->lock);
+    free(w);
+    return evp_fail_as(os_code == ENOMEM ? EVPOLL_ERR_NO_MEMORY : EVPOLL_ERR_LIMIT, os_code);
+  }
   p->io.engine_state = w;
   if (capacity) *why = '\0';
   return 0;
@@ -78,29 +92,15 @@ static void close_pool(evpoll *p) {
   free(w);
 }
 
-/* Lock held. One more thread if there is more work than threads without any. */
-static int staff(struct pool *w) {
-  while (w->alive < w->p->pool_threads && w->queued > w->idle) {
-    const int os_code = evp_thread_start(work, w, &w->threads[w->alive]);
-    if (os_code) return w->alive ? 0 : os_code;
-    w->alive++;
-    atomic_store(&w->p->pool_alive, w->alive);
-    if (w->alive >= w->queued) break;
-  }
-  return 0;
-}
-
 static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out) {
   struct pool *w = p->io.engine_state;
+  (void)os_code_out;
   evp_mutex_lock(&w->lock);
   w->queued += (uint32_t)n;
-  const int os_code = staff(w);
-  if (os_code) {
-    w->queued -= (uint32_t)n;
-    evp_mutex_unlock(&w->lock);
-    *os_code_out = os_code;
-    return 0;
-  }
+  /* One more thread for each operation that finds none without work. */
+  for (uint32_t free_hands = w->idle; free_hands < w->queued && w->alive < p->pool_threads;
+       free_hands++)
+    if (start_one(w)) break;
   struct evp_op **end = w->first ? &w->last->next : &w->first;
   *end = *chain;
   for (struct evp_op *op = *chain; op; op = op->next) w->last = op;

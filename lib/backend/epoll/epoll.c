@@ -47,7 +47,6 @@ enum { PATIENCE = 64 };
 struct set {
   int fd;
   int bell;
-  _Atomic uint32_t evictions;   /* sleepers of a former set that may still have to be woken */
   _Atomic uint32_t stale_since; /* stale hits since the set was built */
 };
 
@@ -119,7 +118,7 @@ static int32_t watch_nothing(struct set *set, int fd, uint64_t key, uint32_t was
     if (!fresh) return 0;
     os_code = control(set->fd, EPOLL_CTL_ADD, fd, 0, key); /* can it be watched at all? */
     if (os_code && os_code != EEXIST) {
-      *gone_out = true;
+      *gone_out = os_code == EBADF || os_code == EPERM;
       return fail_control(os_code);
     }
   }
@@ -156,7 +155,8 @@ static int32_t watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t 
     *gone_out = false;
     return 0;
   }
-  *gone_out = true;
+  /* What was not in the set is as it was, unless the handle is not what it was. */
+  *gone_out = (was & EVP_IN_SET) || os_code == EBADF || os_code == EPERM;
   return fail_control(os_code);
 }
 
@@ -216,16 +216,18 @@ static EVP_COLD void rebuild(evpoll *p) {
   int os_code = fresh < 0 ? errno : 0;
   if (!os_code) os_code = control(fresh, EPOLL_CTL_ADD, set->bell, EPOLLIN | EPOLLET, BELL_DATA);
   for (uint32_t i = 0; !os_code && i < end; i++) os_code = copy_source(p, set, fresh, i);
-  if (!os_code && dup3(fresh, set->fd, O_CLOEXEC) < 0) os_code = errno;
+  /* Level-triggered and written once, the bell is true for good: the kernel sends away all who
+   * sleep on the old set, one after the other, and the ring's eye too. */
+  evp_backend.ring(p);
+  if (!os_code) os_code = control(set->fd, EPOLL_CTL_MOD, set->bell, EPOLLIN, BELL_DATA);
+  if (!os_code && dup3(fresh, set->fd, O_CLOEXEC) < 0) {
+    os_code = errno;
+    control(set->fd, EPOLL_CTL_MOD, set->bell, EPOLLIN | EPOLLET, BELL_DATA);
+  }
   if (fresh >= 0) close(fresh);
   atomic_store(&set->stale_since, 0); /* also after a failure: the next try is as far away */
-  if (!os_code) {
-    evp_uring_forget_set(p);
-    atomic_fetch_add(&set->evictions, evp_poller_inside(p));
-    evp_count(&p->set_rebuilds);
-  }
+  if (!os_code) evp_count(&p->set_rebuilds);
   evp_source_unlock_all(p);
-  evp_backend.ring(p);
 }
 
 /* Stale hits happen when a remove overtakes an event. So many that rebuilding is the cheaper way
@@ -246,19 +248,22 @@ static EVP_COLD void park(evpoll *p, struct evp_source *s, uint64_t key) {
   const uint32_t fd = (uint32_t)key;
   evp_mutex_lock(evp_source_lock(p, fd));
   const uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
-  if (key_of(fd, s) == key && (state & EVP_LIVE) && !(state & (EVP_ARMED | EVP_PARKED)) &&
-      control(set->fd, EPOLL_CTL_MOD, (int)fd, EPOLLONESHOT, key) == 0)
-    atomic_store_explicit(&s->state, state | EVP_PARKED, memory_order_release);
+  if (key_of(fd, s) == key && (state & EVP_LIVE) && !(state & (EVP_ARMED | EVP_PARKED))) {
+    const int os_code = control(set->fd, EPOLL_CTL_MOD, (int)fd, EPOLLONESHOT, key);
+    if (os_code == 0)
+      atomic_store_explicit(&s->state, state | EVP_PARKED, memory_order_release);
+    else if (os_code == EBADF || os_code == ENOENT)
+      evp_source_end(s); /* closed, but a duplicate lives: its hits are stale ones from now on */
+  }
   evp_mutex_unlock(evp_source_lock(p, fd));
 }
 
 /* One event of an armed registration is delivered, by the thread that disarms it. The state tells
  * generations apart, so that an old event never disarms a new registration. */
 static bool disarm(evpoll *p, struct evp_source *s, uint64_t key, uint32_t state) {
-  const uint32_t age = state & EVP_AGE;
-  while ((state & EVP_ARMED) && (state & EVP_AGE) == age) {
-    if (atomic_compare_exchange_weak(&s->state, &state, state & ~(uint32_t)EVP_ARMED)) return true;
-  }
+  if ((state & EVP_ARMED) &&
+      atomic_compare_exchange_strong(&s->state, &state, state & ~(uint32_t)EVP_ARMED))
+    return true;
   if (evp_single(p) && !(state & EVP_PARKED)) park(p, s, key);
   return false;
 }
@@ -332,14 +337,6 @@ static inline int wait_ns(int set, void *raw, int32_t capacity, int64_t timeout_
   return wait_ms(set, raw, capacity, timeout_ns < 0 ? -1 : 0);
 }
 
-/* The bell hangs in a former set too, until all its sleepers have been woken: see rebuild(). */
-static EVP_COLD void pass_on(evpoll *p) {
-  struct set *set = p->kernel;
-  if (!atomic_load_explicit(&set->evictions, memory_order_relaxed)) return;
-  atomic_fetch_sub(&set->evictions, 1);
-  evp_backend.ring(p);
-}
-
 static inline int32_t look_at_set(evpoll *p, evpoll_event *out, int32_t capacity,
                                   int64_t timeout_ns) {
   struct set *set = p->kernel;
@@ -347,14 +344,12 @@ static inline int32_t look_at_set(evpoll *p, evpoll_event *out, int32_t capacity
   char *raw = (char *)out + tail;
   const int n = wait_ns(set->fd, raw, capacity, timeout_ns);
   if (RARELY(n <= 0)) return n == 0 || errno == EINTR ? 0 : evp_fail_as(EVPOLL_ERR_OS, errno);
-  const int32_t result = translate(p, out, raw, n);
-  if (RARELY(result & EVP_BELL)) pass_on(p);
-  return result;
+  return translate(p, out, raw, n);
 }
 
 static EVP_COLD int32_t sleep_on_ring(evpoll *p, evpoll_event *out, int32_t capacity,
                                       int64_t timeout_ns) {
-  evp_uring_sleep(p, true, timeout_ns);
+  evp_uring_sleep(p, timeout_ns);
   if (!evp_uring_may_be_ready(p)) return EVP_BELL;
   const int32_t n = look_at_set(p, out, capacity, 0);
   return n < 0 ? n : n | EVP_BELL;
@@ -368,31 +363,13 @@ static int32_t sleep_on_set(evpoll *p, evpoll_event *out, int32_t capacity, int6
 
 static bool may_be_ready(evpoll *p) { return !evp_uring_watches(p) || evp_uring_may_be_ready(p); }
 
-/* A set of its own, in which only the bell hangs: reading the bell instead would take the edge
- * from a thread that is still on its way out. */
-static void sleep_deaf(evpoll *p, int64_t timeout_ns) {
-  struct set *set = p->kernel;
-  if (evp_uring_watches(p)) {
-    evp_uring_sleep(p, false, timeout_ns);
-    return;
-  }
-  struct epoll_event e[1];
-  const int own = epoll_create1(EPOLL_CLOEXEC);
-  if (own >= 0 && control(own, EPOLL_CTL_ADD, set->bell, EPOLLIN | EPOLLET, BELL_DATA) == 0) {
-    wait_ns(own, e, 1, 0); /* what rang before; the caller looks again afterwards */
-    if (atomic_load(&p->io.in_flight) && !evp_io_has_completions(p)) wait_ns(own, e, 1, timeout_ns);
-  } else {
-    evp_pause(1000000); /* out of descriptors: look again in a millisecond */
-  }
-  if (own >= 0) close(own);
-}
-
 static void ring(evpoll *p) {
   struct set *set = p->kernel;
   const int saved = errno; /* a signal handler may ring */
   const uint64_t one = 1;
-  ssize_t written = write(set->bell, &one, sizeof one);
-  (void)written; /* cannot fail: the counter would have to reach 2^64 - 1 */
+  syscall(SYS_write, set->bell, &one,
+          sizeof one); /* not write(): a cancellation point; cannot fail: the counter would have to
+                          reach 2^64 - 1 */
   errno = saved;
 }
 
@@ -455,7 +432,6 @@ const struct evp_backend evp_backend = {
     .rearm = rearm,
     .unwatch = unwatch,
     .sleep = sleep_on_set,
-    .sleep_deaf = sleep_deaf,
     .may_be_ready = may_be_ready,
     .ring = ring,
     .describe = describe,

@@ -41,6 +41,8 @@ struct ring {
   bool hybrid;   /* one waiter: it sleeps on the ring */
   bool deferred; /* one thread: completions are made when it enters */
   _Atomic bool eye_open;
+  _Atomic uint64_t eye_owner; /* the thread that opened it: only there can it see */
+  _Atomic uint64_t waiter;    /* the last thread that waited */
 
   struct evp_mutex lock; /* the submission queue; taken inside p->io.lock, never around it */
   _Atomic uint32_t *sq_head, *sq_tail, *sq_flags;
@@ -139,9 +141,11 @@ static uint32_t submit_batch(evpoll *p, struct ring *r, struct evp_op **chain, i
     op = op->next;
   }
   batch[k] = op;
-  const bool shut = r->hybrid && !atomic_load_explicit(&r->eye_open, memory_order_relaxed);
+  const bool shut = r->hybrid && !atomic_load_explicit(&r->eye_open, memory_order_relaxed) &&
+                    (r->deferred || atomic_load(&r->waiter) == evp_thread_self());
   if (shut && k && (sqe = next_sqe(r))) {
     describe_eye(sqe, evp_epoll_set(p));
+    atomic_store(&r->eye_owner, evp_thread_self());
     atomic_store(&r->eye_open, true);
   }
   *os_code_out = k ? flush(r) : EAGAIN;
@@ -254,9 +258,20 @@ bool evp_uring_is_hybrid(evpoll *p) {
   return p->io.engine == &evp_engine_uring && ring_of(p)->hybrid;
 }
 
+/* Open, by a thread that is surely not stuck in some other system call: this one. */
+static bool eye_is_mine(struct ring *r) {
+  if (r->deferred) return atomic_load_explicit(&r->eye_open, memory_order_relaxed);
+  const uint64_t self = evp_thread_self();
+  if (atomic_load_explicit(&r->waiter, memory_order_relaxed) != self)
+    atomic_store_explicit(&r->waiter, self, memory_order_relaxed);
+  return atomic_load_explicit(&r->eye_open, memory_order_relaxed) &&
+         atomic_load_explicit(&r->eye_owner, memory_order_relaxed) == self;
+}
+
 bool evp_uring_may_be_ready(evpoll *p) {
   struct ring *r = ring_of(p);
-  if (!atomic_load_explicit(&r->eye_open, memory_order_relaxed)) return true;
+  if (!eye_is_mine(r)) return true;
+  if (kernel_keeps(r)) return true; /* the eye's own message may be among it */
   const uint32_t head = atomic_load_explicit(r->cq_head, memory_order_relaxed);
   const uint32_t tail = atomic_load_explicit(r->cq_tail, memory_order_acquire);
   if (tail - head > SCAN) return true; /* the system call is cheaper than the search */
@@ -270,16 +285,18 @@ static bool open_eye(struct ring *r, int set) {
   struct uring_sqe *sqe = next_sqe(r);
   if (!sqe) return false;
   describe_eye(sqe, set);
+  atomic_store(&r->eye_owner, evp_thread_self());
   atomic_store(&r->eye_open, true); /* it may shut before flush() has returned */
   if (!flush(r)) return true;
   atomic_store(&r->eye_open, false);
   return false;
 }
 
-void evp_uring_sleep(evpoll *p, bool with_set, int64_t timeout_ns) {
+void evp_uring_sleep(evpoll *p, int64_t timeout_ns) {
   struct ring *r = ring_of(p);
   bool watching = true;
-  if (with_set && !atomic_load_explicit(&r->eye_open, memory_order_relaxed)) {
+  if (!eye_is_mine(r)) {
+    if (atomic_load(&r->eye_open)) request_cancel(r, EYE);
     evp_mutex_lock(&r->lock);
     watching = open_eye(r, evp_epoll_set(p));
     evp_mutex_unlock(&r->lock);
@@ -289,15 +306,8 @@ void evp_uring_sleep(evpoll *p, bool with_set, int64_t timeout_ns) {
   if (!watching && (timeout_ns < 0 || timeout_ns > slice))
     timeout_ns = slice; /* no memory for the eye: look at the set every millisecond */
   const int rc = enter(r, 0, 1, URING_ENTER_GETEVENTS, timeout_ns);
-  /* Another thread than the ring's may close the poller; it can only look now and then. */
-  if (rc == -EEXIST) evp_pause(timeout_ns < 0 || timeout_ns > slice ? slice : timeout_ns);
-}
-
-/* All stripes locked, by the thread that waits. The open eye is on the former set. */
-void evp_uring_forget_set(evpoll *p) {
-  if (!evp_uring_watches(p)) return;
-  struct ring *r = ring_of(p);
-  if (atomic_load(&r->eye_open)) request_cancel(r, EYE);
+  if (rc < 0 && rc != -ETIME && rc != -EINTR) /* refused, by a sandbox say: look now and then */
+    evp_pause(timeout_ns < 0 || timeout_ns > slice ? slice : timeout_ns);
 }
 
 /* ---- open and close ----------------------------------------------------------------------- */

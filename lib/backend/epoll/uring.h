@@ -12,12 +12,10 @@ bool evp_uring_is_hybrid(evpoll *p);
 static inline bool evp_uring_watches(evpoll *p) {
   return (atomic_load(&p->attention) & EVP_ATTN_IO) && evp_single(p) && evp_uring_is_hybrid(p);
 }
-/* Sleeps until a completion, or, with_set, until the set has readiness. */
-void evp_uring_sleep(evpoll *p, bool with_set, int64_t timeout_ns);
+/* Sleeps until a completion, or until the set has readiness. */
+void evp_uring_sleep(evpoll *p, int64_t timeout_ns);
 /* False: the eye on the set is open and has seen nothing. */
 bool evp_uring_may_be_ready(evpoll *p);
-/* The set is another one now. */
-void evp_uring_forget_set(evpoll *p);
 
 /* The set, and the eventfd that wakes a sleeper of it. */
 int evp_epoll_set(evpoll *p);
