@@ -109,12 +109,20 @@ TEST_P(HeldCancel, TheQueueOfThePoolWorksOnAfterItsEndWasCancelled) {
   EVP_GATE(Pool(), "queued operations", "the kernel starts everything at once");
   OpenWithThreads(1);
   Start(0);
-  evpoll_io last = Sync(1), next = Sync(2);
-  ASSERT_EQ(1, evpoll_submit(p, &last, 1));
-  EXPECT_EQ(1, evpoll_cancel(p, last.op));
-  ASSERT_EQ(1, evpoll_submit(p, &next, 1));
-  held.Release();
-  for (const evpoll_event &e : WaitFor(3)) EXPECT_EQ(e.op == last.op, e.status < 0);
+  evpoll_io ios[3] = {Sync(1), Sync(2), Sync(3)};
+  for (size_t cancelled : {1u, 0u}) { // the last of two, then the only one
+    ASSERT_EQ(1, evpoll_submit(p, &ios[0], 1));
+    if (cancelled == 1) {
+      ASSERT_EQ(1, evpoll_submit(p, &ios[1], 1));
+    }
+    EXPECT_EQ(1, evpoll_cancel(p, ios[cancelled].op));
+    EXPECT_EQ(ios[cancelled].op, WaitOne().op);
+    ASSERT_EQ(1, evpoll_submit(p, &ios[2], 1));
+    held.Release();
+    for (const evpoll_event &e : WaitFor(cancelled == 1 ? 3 : 2)) EXPECT_EQ(EVPOLL_OK, e.status);
+    held.Hold();
+    Start(0);
+  }
 }
 
 TEST_P(HeldCancel, ACancelledOperationDoesNotBlockTheNextOnTheSameRing) {
