@@ -359,7 +359,8 @@ EVPOLL_API const char *evpoll_strerror(int32_t status);
  *
  * For diagnosis and logs: errno on POSIX, GetLastError or a WSA code on Windows. Programs decide
  * by the status. A call that fails by a check of evpoll's own sets it to 0; a call that succeeds
- * leaves it, but for evpoll_socket_take_error(). In events the code is in `result`.
+ * leaves it, but for evpoll_socket_take_error(). evpoll_wake() and evpoll_shutdown(), which may run
+ * in a signal handler, leave it alone. In events the code is in `result`.
  *
  * @return the code, 0 where the system was not involved.
  * @owns nothing
@@ -455,8 +456,7 @@ EVPOLL_API int32_t evpoll_shutdown(evpoll *p);
  * @return 0 (p is gone), EVPOLL_ERR_TIMEOUT (p is shut down and still valid: close again),
  *         EVPOLL_ERR_INVALID, or EVPOLL_ERR_BUSY (a foreign operation is still open).
  * @owns p is freed when 0 is returned; buffers of operations are the caller's again then
- * @threads any one thread. A thread-bound poller is closed by its thread, or by another when that
- *          one has ended; while it lives and has operations in flight, others may get TIMEOUT
+ * @threads any one thread; for a thread-bound poller too
  * @blocks up to timeout_ns
  * @since 1.0
  * @platform all

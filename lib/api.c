@@ -14,6 +14,13 @@ static int32_t check(evpoll *p, bool arguments_are_good) {
   return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
 }
 
+/* The same for what may run in a signal handler: the last error is the interrupted code's, and
+ * where threads' variables are is found by malloc() at times. */
+static int32_t check_async(evpoll *p) {
+  if (!p) return EVPOLL_ERR_INVALID;
+  return evp_forked(p) ? EVPOLL_ERR_FORKED : 0;
+}
+
 /* ... and the right thread, for what a thread-bound poller does on one thread only. */
 static int32_t check_bound(evpoll *p, bool arguments_are_good) {
   const int32_t status = check(p, arguments_are_good);
@@ -77,7 +84,7 @@ int32_t evpoll_open(const evpoll_options *options, evpoll **poller_out) {
 }
 
 int32_t evpoll_shutdown(evpoll *p) {
-  const int32_t status = check(p, true);
+  const int32_t status = check_async(p);
   if (status == 0) evp_poller_shutdown(p);
   return status;
 }
@@ -132,7 +139,7 @@ int32_t evpoll_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_
 }
 
 int32_t evpoll_wake(evpoll *p) {
-  const int32_t status = check(p, true);
+  const int32_t status = check_async(p);
   if (status == 0) evp_poller_wake(p);
   return status;
 }

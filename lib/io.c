@@ -50,12 +50,15 @@ bool evp_io_uses(evpoll *p, evpoll_handle h) {
   return false;
 }
 
+/* The iovecs go last: a fork() in between must not leave the child an operation that has them. */
 void evp_op_free(evpoll *p, struct evp_op *op) {
+  const bool vectored = op->code == EVPOLL_IO_READV || op->code == EVPOLL_IO_WRITEV;
+  void *iovecs = vectored ? op->buffer : NULL;
   if (op->in_flight) --*uses_of(p, op->handle);
-  if (op->code == EVPOLL_IO_READV || op->code == EVPOLL_IO_WRITEV) free(op->buffer);
+  op->in_flight = false;
   op->buffer = NULL;
   op->list = NULL;
-  op->in_flight = false;
+  free(iovecs);
   op->next = p->io.free_ops;
   p->io.free_ops = op;
 }
@@ -145,32 +148,40 @@ int32_t evp_io_attach(evpoll *p, evpoll_handle h) {
   return status;
 }
 
+/* Lock held. What the first operation will be served by. Want that may pass is asked about again,
+ * everything else is remembered. */
+static void expect_engine(evpoll *p) {
+  struct evp_io *io = &p->io;
+  int32_t status = EVPOLL_ERR_UNSUPPORTED;
+  char native[120] = "EVPOLL_OPEN_NO_URING";
+  if (native_allowed(p)) status = evp_backend.native->probe(p, native, sizeof native);
+  if (status == 0) {
+    snprintf(io->why, sizeof io->why, "%s, made at the first operation", native);
+    io->expected = evp_backend.native;
+  } else if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) {
+    snprintf(io->why, sizeof io->why, "none (EVPOLL_OPEN_NATIVE_IO_ONLY; %s)", native);
+    io->expected = NULL;
+  } else {
+    say(p, io->why, sizeof io->why, native);
+    io->expected = &evp_engine_workers;
+  }
+  io->probed = status == 0 || status == EVPOLL_ERR_UNSUPPORTED;
+}
+
 const struct evp_engine *evp_io_engine(evpoll *p, char *why, size_t capacity) {
   struct evp_io *io = &p->io;
-  const struct evp_engine *engine = NULL;
   evp_mutex_lock(&io->lock);
-  if (io->engine || io->engine_status < 0) {
-    snprintf(why, capacity, "%s", io->why);
-    engine = io->engine;
-  } else {
-    char native[120] = "EVPOLL_OPEN_NO_URING";
-    if (native_allowed(p) && evp_backend.native->probe(p, native, sizeof native) == 0) {
-      snprintf(why, capacity, "%s, made at the first operation", native);
-      engine = evp_backend.native;
-    } else if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) {
-      snprintf(why, capacity, "none (EVPOLL_OPEN_NATIVE_IO_ONLY; %s)", native);
-    } else {
-      say(p, why, capacity, native);
-      engine = &evp_engine_workers;
-    }
-  }
+  const bool known = io->engine || io->engine_status < 0;
+  if (!known && !io->probed) expect_engine(p);
+  const struct evp_engine *engine = known ? io->engine : io->expected;
+  snprintf(why, capacity, "%s", io->why);
   evp_mutex_unlock(&io->lock);
   return engine;
 }
 
-/* The status of an operation's code. What would be "try again" for a socket is want of something
+/* Why an operation was not started. What would be "try again" for a socket is want of something
  * here: the engine knows of what. */
-static int32_t status_of_op(evpoll *p, int os_code) {
+static int32_t status_of_refusal(evpoll *p, int os_code) {
   const int32_t status = evp_status_of(os_code);
   const bool want = status == EVPOLL_ERR_WOULD_BLOCK || status == EVPOLL_ERR_BUSY;
   return want ? p->io.engine->want : status;
@@ -189,6 +200,7 @@ int32_t evp_op_prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
   op->length = io->length;
   op->code = (uint8_t)io->code;
   op->cancel_asked = false;
+  op->refused = false;
   op->buffer = (void *)(uintptr_t)io->buffer;
   if (io->code == EVPOLL_IO_READV || io->code == EVPOLL_IO_WRITEV) {
     op->buffer = evp_iovec_copy((const evpoll_iovec *)op->buffer, (uint32_t)io->length);
@@ -291,7 +303,7 @@ int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
       ios[i].status = EVPOLL_ERR_AGAIN;
     }
     /* A completion makes room, if there is one to come. */
-    int32_t status = status_of_op(p, os_code);
+    int32_t status = status_of_refusal(p, os_code);
     if (status == p->io.engine->want && atomic_load(&p->io.in_flight)) status = EVPOLL_ERR_AGAIN;
     ios[started].status = evp_fail_as(status, os_code);
   }
@@ -346,7 +358,7 @@ int32_t evp_io_cancel_handle(evpoll *p, evpoll_handle h) {
 bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out) {
   const int os_code = op->result < 0 ? (int)-op->result : 0;
   const int64_t result = os_code ? os_code : op->result;
-  const int32_t status = status_of_op(p, os_code);
+  const int32_t status = op->refused ? status_of_refusal(p, os_code) : evp_status_of(os_code);
   if (os_code) evp_kind_doubt(p, op->handle);
   p->io.completed++;
   p->io.cancelled += status == EVPOLL_ERR_CANCELLED;
@@ -396,7 +408,10 @@ int32_t evp_io_collect(evpoll *p, evpoll_event *out, int32_t capacity) {
     n += evp_io_complete(p, op, &out[n]);
   }
   if (n < capacity && io->engine) n += io->engine->collect(p, out + n, capacity - n);
+  struct evp_linger *ended = io->ended;
+  io->ended = NULL;
   evp_mutex_unlock(&io->lock);
+  if (ended) evp_linger_close_files(ended);
   return n;
 }
 
@@ -416,6 +431,8 @@ void evp_io_close(evpoll *p) {
     struct evp_op *op = evp_table_at(&io->ops, i);
     if (op->in_flight) evp_op_free(p, op);
   }
+  evp_linger_close_files(io->lingering);
+  evp_linger_close_files(io->ended);
   for (uint32_t i = 0; i < io->lists_used; i++) {
     struct evp_list *l = evp_table_at(&io->lists, i);
     free(l->results);

@@ -23,10 +23,12 @@ struct evp_op {
   struct evp_list *list; /* NULL: it reports by itself */
   int64_t result;        /* bytes, or minus the system's code */
   struct evp_op *next;   /* free operations, one submission, the pool's queue, finished ones */
+  struct evp_op *before; /* the pool's queue */
   uint32_t entry;        /* place in the list */
   uint8_t code;
   bool in_flight;
   bool cancel_asked;
+  bool refused; /* a list's, never started: `result` says why */
 };
 
 struct evp_list {
@@ -55,6 +57,8 @@ struct evp_io {
   int32_t engine_status;           /* why there is none */
   void *engine_state;              /* the engine's own */
   char why[160];                   /* what the engines said when they were tried */
+  bool probed;                     /* `why` is about this one, which there is none of yet: */
+  const struct evp_engine *expected;
 
   struct evp_table ops;   /* struct evp_op */
   struct evp_table lists; /* struct evp_list */
@@ -70,6 +74,7 @@ struct evp_io {
   struct evp_checked checked[EVP_CHECKED_HANDLES];
   uint32_t uses[EVP_CHECKED_HANDLES]; /* operations in flight, by handle modulo their number */
   struct evp_linger *lingering;       /* files closed meanwhile: see linger.c */
+  struct evp_linger *ended;           /* those whose last operation is over */
 
   _Atomic uint64_t submitted;
   uint64_t completed, cancelled;

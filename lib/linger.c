@@ -33,10 +33,13 @@ void evp_linger_retire(evpoll *p) {
   evp_registry_unlock();
 }
 
+/* The last user closes. An error has nobody left to go to: it is not the caller's own. */
 static void let_go(struct evp_linger_file *f) {
   if (atomic_fetch_sub(&f->users, 1) != 1) return;
+  const int32_t os_code = evpoll_os_error();
   evp_kind_file_closes();
-  evp_file_close(f->handle); /* an error has nobody left to go to */
+  evp_file_close(f->handle);
+  evp_set_os_code(os_code);
   free(f);
 }
 
@@ -53,9 +56,17 @@ void evp_linger_over(evpoll *p, evpoll_handle h) {
     struct evp_linger *l = *at;
     if (l->file->handle != h) continue;
     *at = l->next;
-    let_go(l->file);
-    free(l);
+    l->next = p->io.ended;
+    p->io.ended = l;
     return;
+  }
+}
+
+void evp_linger_close_files(struct evp_linger *entries) {
+  for (struct evp_linger *next; entries; entries = next) {
+    next = entries->next;
+    let_go(entries->file);
+    free(entries);
   }
 }
 

@@ -24,7 +24,10 @@ int32_t evp_linger_close(evpoll_handle h);
 
 /* Lock held: p->io.lock. The handle was closed by its owner, and is not to be used any more. */
 bool evp_linger_has(evpoll *p, evpoll_handle h);
-/* Lock held: p->io.lock. The last operation of this poller on the handle is over. */
+/* Lock held: p->io.lock. The last operation of this poller on the handle is over: its entry goes
+ * to p->io.ended. */
 void evp_linger_over(evpoll *p, evpoll_handle h);
+/* No lock held, since a close may take long. Lets go of the files, and frees the entries. */
+void evp_linger_close_files(struct evp_linger *entries);
 
 #endif

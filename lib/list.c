@@ -56,19 +56,20 @@ bool evp_list_complete(struct evp_list *l, uint32_t entry, int64_t result, int32
 
 /* Each refused entry says why; the first refusal is the list's. */
 static int32_t check_list(evpoll *p, evpoll_io *ios, int32_t n) {
-  int32_t first = 0;
+  int32_t first = 0, os_code = 0;
+  evp_mutex_lock(&p->io.lock);
   for (int32_t i = 0; i < n; i++) {
+    const bool looked = i > 0 && ios[i - 1].status == 0 && ios[i - 1].handle == ios[i].handle;
     ios[i].op = 0;
-    int32_t status = evp_op_check(&ios[i]);
-    if (status == 0) {
-      evp_mutex_lock(&p->io.lock);
-      status = evp_kind_check(p, ios[i].handle);
-      evp_mutex_unlock(&p->io.lock);
+    ios[i].status = evp_op_check(&ios[i]);
+    if (ios[i].status == 0 && !looked) ios[i].status = evp_kind_check(p, ios[i].handle);
+    if (first == 0 && ios[i].status < 0) {
+      first = ios[i].status;
+      os_code = evpoll_os_error();
     }
-    ios[i].status = status;
-    if (first == 0) first = status;
   }
-  return first;
+  evp_mutex_unlock(&p->io.lock);
+  return first < 0 ? evp_fail_as(first, os_code) : 0;
 }
 
 /* Lock held. All of the list's operations, or none. */
@@ -134,6 +135,7 @@ int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token,
   while (rest) {
     struct evp_op *next = rest->next;
     rest->result = -(int64_t)os_code;
+    rest->refused = true;
     evp_io_done(p, rest);
     rest = next;
   }

@@ -34,7 +34,7 @@ uint64_t evp_thread_self(void);
 
 /* Monotonic time in nanoseconds. */
 int64_t evp_now(void);
-/* Sleeps for about that long; only close uses it, while it waits for threads to leave. */
+/* Sleeps for about that long: only where nothing tells of the end. */
 void evp_pause(int64_t ns);
 
 /* After fork(), the child reads another number at *mark than the parent got in value_out. The
@@ -53,6 +53,9 @@ void *evp_iovec_copy(const evpoll_iovec *iovecs, uint32_t n);
  * code. iovecs is a copy by evp_iovec_copy(). */
 int64_t evp_file_perform(uint32_t code, evpoll_handle h, int64_t offset, void *buffer,
                          uint64_t length);
+
+/* 0 for an open handle, else a code of the system. */
+int evp_handle_check(evpoll_handle h);
 
 /* Bytes that one operation moves at most. */
 uint64_t evp_file_length_limit(void);

@@ -2,6 +2,7 @@
 /* Locks, threads, clock and fork on POSIX systems, and the operations that the pool performs. */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -126,7 +127,10 @@ static int keep_registry_across_fork(void) {
   return os_code;
 }
 
-static void forget_mark(void) { *mark_page = 0; }
+static void forget_mark(void) {
+  uint32_t *page = atomic_load(&mark_page);
+  if (page) *page = 0;
+}
 
 static int wipe_on_fork(void *page, size_t size) {
 #if defined(MADV_WIPEONFORK)
@@ -147,13 +151,12 @@ int evp_fork_mark(const volatile uint32_t **mark_out, uint32_t *value_out) {
     const size_t size = (size_t)sysconf(_SC_PAGESIZE);
     page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) return errno;
-    uint32_t *none = NULL;
-    if (atomic_compare_exchange_strong(&mark_page, &none, page)) {
-      const int os_code = wipe_on_fork(page, size);
-      if (os_code) return os_code;
-    } else {
+    const int os_code = wipe_on_fork(page, size);
+    uint32_t *other = NULL;
+    if (os_code || !atomic_compare_exchange_strong(&mark_page, &other, page)) {
       munmap(page, size);
-      page = none;
+      if (os_code) return os_code;
+      page = other;
     }
   }
   /* The first poller after a fork finds 0 and starts another number than the parent's. */
@@ -201,6 +204,8 @@ int64_t evp_file_perform(uint32_t code, evpoll_handle h, int64_t offset, void *b
     if (errno != EINTR) return -errno;
   }
 }
+
+int evp_handle_check(evpoll_handle h) { return fcntl((int)h, F_GETFD) < 0 ? errno : 0; }
 
 /* Linux moves at most MAX_RW_COUNT in one call: read(2). */
 uint64_t evp_file_length_limit(void) { return 0x7ffff000; }

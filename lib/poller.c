@@ -86,10 +86,11 @@ static int32_t grow(struct evp_posts *q) {
   struct evp_post *ring = capacity ? malloc(capacity * sizeof *ring) : NULL;
   if (!ring) return evp_fail(EVPOLL_ERR_NO_MEMORY);
   for (uint32_t i = 0; i < q->count; i++) ring[i] = q->ring[(q->first + i) % q->capacity];
-  free(q->ring);
+  struct evp_post *old = q->ring;
   q->ring = ring;
   q->capacity = capacity;
   q->first = 0;
+  free(old); /* last: a fork() in between must not leave the child a ring that is gone */
   return 0;
 }
 

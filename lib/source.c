@@ -53,6 +53,9 @@ int32_t evp_source_add(evpoll *p, evpoll_handle h, uint64_t token, uint32_t inte
   int32_t status = check(h, interest, mode);
   if (status < 0) return status;
   const uint32_t index = (uint32_t)h;
+  /* The size of the table follows the largest handle: a wrong one must not decide it. */
+  const int os_code = evp_table_at(&p->sources, index) ? 0 : evp_handle_check(h);
+  if (os_code) return evp_fail_os(os_code);
   struct evp_source *s = evp_table_reach(&p->sources, index);
   if (!s) return evp_fail(EVPOLL_ERR_NO_MEMORY);
 

@@ -22,11 +22,33 @@ struct pool {
   uint64_t threads[]; /* p->pool_threads of them */
 };
 
-static struct evp_op *pop(struct pool *w) {
-  struct evp_op *op = w->first;
-  w->first = op->next;
+/* Lock held. An operation is in the queue as long as it is the first, or has one before it. */
+static bool is_queued(const struct pool *w, const struct evp_op *op) {
+  return w->first == op || op->before;
+}
+
+static void take(struct pool *w, struct evp_op *op) {
+  if (op->before)
+    op->before->next = op->next;
+  else
+    w->first = op->next;
+  if (op->next)
+    op->next->before = op->before;
+  else
+    w->last = op->before;
+  op->before = NULL;
   w->queued--;
-  return op;
+}
+
+static void append(struct pool *w, struct evp_op *op) {
+  op->before = w->last;
+  op->next = NULL;
+  if (w->last)
+    w->last->next = op;
+  else
+    w->first = op;
+  w->last = op;
+  w->queued++;
 }
 
 static void work(void *context) {
@@ -39,7 +61,8 @@ static void work(void *context) {
       w->idle--;
     }
     if (!w->first) break;
-    struct evp_op *op = pop(w);
+    struct evp_op *op = w->first;
+    take(w, op);
     evp_mutex_unlock(&w->lock);
     op->result = evp_file_perform(op->code, op->handle, op->offset, op->buffer, op->length);
     evp_io_done(w->p, op);
@@ -96,15 +119,14 @@ static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_
   struct pool *w = p->io.engine_state;
   (void)os_code_out;
   evp_mutex_lock(&w->lock);
-  w->queued += (uint32_t)n;
+  for (struct evp_op *next; *chain; *chain = next) {
+    next = (*chain)->next;
+    append(w, *chain);
+  }
   /* One more thread for each operation that finds none without work. */
   for (uint32_t free_hands = w->idle; free_hands < w->queued && w->alive < p->pool_threads;
        free_hands++)
     if (start_one(w)) break;
-  struct evp_op **end = w->first ? &w->last->next : &w->first;
-  *end = *chain;
-  for (struct evp_op *op = *chain; op; op = op->next) w->last = op;
-  *chain = NULL;
   if (n > 1)
     evp_cond_broadcast(&w->work);
   else
@@ -115,21 +137,11 @@ static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_
 
 static void cancel(evpoll *p, struct evp_op *op) {
   struct pool *w = p->io.engine_state;
-  bool found = false;
   evp_mutex_lock(&w->lock);
-  struct evp_op *before = NULL;
-  for (struct evp_op *o = w->first; o && !found; before = found ? before : o, o = o->next) {
-    if (o != op) continue;
-    found = true;
-    if (before)
-      before->next = op->next;
-    else
-      w->first = op->next;
-    if (w->last == op) w->last = before;
-    w->queued--;
-  }
+  const bool queued = is_queued(w, op);
+  if (queued) take(w, op);
   evp_mutex_unlock(&w->lock);
-  if (!found) return; /* it runs, or has run */
+  if (!queued) return; /* it runs, or has run */
   op->result = -evp_os_cancelled();
   evp_io_done_locked(p, op);
 }

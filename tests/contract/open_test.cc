@@ -371,6 +371,14 @@ TEST_P(OsError, IsLeftByCallsThatSucceed) {
   EXPECT_EQ(code, evpoll_os_error());
 }
 
+TEST_P(OsError, IsLeftByWhatRunsInSignalHandlers) {
+  EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, FailInTheSystem(p));
+  const int32_t code = evpoll_os_error();
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_wake(nullptr));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_shutdown(nullptr));
+  EXPECT_EQ(code, evpoll_os_error());
+}
+
 TEST_P(OsError, IsEachThreadsOwn) {
   EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, FailInTheSystem(p));
   int32_t others = -1;

@@ -126,12 +126,16 @@ TEST_P(FaultRing, WhatIsSubmittedAgainMayMeetAFullKernel) {
 }
 
 TEST_P(FaultRing, ErrorsOfTheDeviceAreReported) {
-  for (int error : {EIO, ENOSPC}) {
-    Arm(fault::kRingResult, 1, error);
+  const struct {
+    int error;
+    int32_t status;
+  } cases[] = {{EIO, EVPOLL_ERR_IO}, {ENOSPC, EVPOLL_ERR_NO_SPACE}, {EBUSY, EVPOLL_ERR_BUSY}};
+  for (const auto &c : cases) {
+    Arm(fault::kRingResult, 1, c.error);
     const evpoll_event e = RunIo(Read(1));
     EXPECT_EQ(1, Disarm());
-    EXPECT_EQ(error == EIO ? EVPOLL_ERR_IO : EVPOLL_ERR_NO_SPACE, e.status);
-    EXPECT_EQ(error, e.result);
+    EXPECT_EQ(c.status, e.status);
+    EXPECT_EQ(c.error, e.result);
   }
 }
 

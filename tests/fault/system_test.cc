@@ -19,7 +19,6 @@ struct Fault {
   int error;
   int32_t status; // the only failure that a caller may see; 0: none
 };
-std::string FaultName(const Fault &f) { return f.name; }
 
 // The configurations, each with each fault.
 struct Case {
@@ -262,6 +261,7 @@ TEST(FaultInjection, ReachesTheLibrary) {
 
 const std::vector<Fault> kPoolFaults = {
     {"pread_EIO", fault::kPread, EIO, EVPOLL_ERR_IO},
+    {"pread_EBUSY", fault::kPread, EBUSY, EVPOLL_ERR_BUSY},
     {"pread_EINTR", fault::kPread, EINTR, 0},
     {"pwrite_EIO", fault::kPwrite, EIO, EVPOLL_ERR_IO},
     {"pwrite_ENOSPC", fault::kPwrite, ENOSPC, EVPOLL_ERR_NO_SPACE},

@@ -40,7 +40,7 @@
 #define SYS_epoll_pwait2 441 /* Linux 5.11; the number is the same on all architectures */
 #endif
 
-enum { PATIENCE = 64 };
+enum { PATIENCE = 64, FAILED_REBUILD_PAUSE = 1000000 };
 #define RARELY(condition) __builtin_expect(!!(condition), 0)
 #define BELL_DATA         ((uint64_t)EVP_NO_GENERATION << 32)
 
@@ -218,7 +218,7 @@ static EVP_COLD void rebuild(evpoll *p) {
   for (uint32_t i = 0; !os_code && i < end; i++) os_code = copy_source(p, set, fresh, i);
   /* Level-triggered and written once, the bell is true for good: the kernel sends away all who
    * sleep on the old set, one after the other, and the ring's eye too. */
-  evp_backend.ring(p);
+  if (!os_code) evp_backend.ring(p);
   if (!os_code) os_code = control(set->fd, EPOLL_CTL_MOD, set->bell, EPOLLIN, BELL_DATA);
   if (!os_code && dup3(fresh, set->fd, O_CLOEXEC) < 0) {
     os_code = errno;
@@ -228,6 +228,7 @@ static EVP_COLD void rebuild(evpoll *p) {
   atomic_store(&set->stale_since, 0); /* also after a failure: the next try is as far away */
   if (!os_code) evp_count(&p->set_rebuilds);
   evp_source_unlock_all(p);
+  if (os_code) evp_pause(FAILED_REBUILD_PAUSE); /* what is reported for ever must not be a spin */
 }
 
 /* Stale hits happen when a remove overtakes an event. So many that rebuilding is the cheaper way
@@ -367,9 +368,9 @@ static void ring(evpoll *p) {
   struct set *set = p->kernel;
   const int saved = errno; /* a signal handler may ring */
   const uint64_t one = 1;
-  syscall(SYS_write, set->bell, &one,
-          sizeof one); /* not write(): a cancellation point; cannot fail: the counter would have to
-                          reach 2^64 - 1 */
+  /* Not write(), which is a cancellation point. It cannot fail: the counter would have to reach
+   * 2^64 - 1. */
+  syscall(SYS_write, set->bell, &one, sizeof one);
   errno = saved;
 }
 

@@ -66,12 +66,9 @@ enum {
 #define URING_OFF_SQ_RING 0x0
 #define URING_OFF_SQES    0x10000000
 
-#define URING_SETUP_CQSIZE        (1u << 3)
-#define URING_SETUP_CLAMP         (1u << 4)
-#define URING_SETUP_SUBMIT_ALL    (1u << 7)  /* 5.18 */
-#define URING_SETUP_TASKRUN_FLAG  (1u << 9)  /* 5.19 */
-#define URING_SETUP_SINGLE_ISSUER (1u << 12) /* 6.0 */
-#define URING_SETUP_DEFER_TASKRUN (1u << 13) /* 6.1 */
+#define URING_SETUP_CQSIZE     (1u << 3)
+#define URING_SETUP_CLAMP      (1u << 4)
+#define URING_SETUP_SUBMIT_ALL (1u << 7) /* 5.18 */
 
 #define URING_FEAT_SINGLE_MMAP   (1u << 0) /* 5.4 */
 #define URING_FEAT_NODROP        (1u << 1) /* 5.5 */
@@ -82,10 +79,16 @@ enum {
 #define URING_ENTER_EXT_ARG   (1u << 3)
 
 #define URING_SQ_CQ_OVERFLOW (1u << 1)
-#define URING_SQ_TASKRUN     (1u << 2)
 
 #define URING_REGISTER_EVENTFD 4
 
 #define URING_FSYNC_DATASYNC (1u << 0)
+
+/* POLLIN; the field is two 16-bit halves, the low one first. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define URING_POLL_IN (1u << 16)
+#else
+#define URING_POLL_IN 1u
+#endif
 
 #endif
