@@ -232,9 +232,9 @@ static EVP_COLD int32_t wait_long(evpoll *p, struct evp_cell *cell, evpoll_event
     if (n < 0) return n;
     if (n & EVP_BELL) n = heed_bell(p, out, n & ~EVP_BELL, capacity);
     if (n) return n;
+    if (left != 0) left = remaining(timeout_ns, deadline);
     if (left == 0) return 0;
     tally(p, cell, &cell->spurious, 1);
-    left = remaining(timeout_ns, deadline);
   }
 }
 

@@ -393,7 +393,8 @@ void Contract::ExpectNoSpin() {
   ExpectQuiet();
   const uint64_t before = Stats().spurious_returns;
   EXPECT_EQ(0u, Wait(5 * kMillisecond).size());
-  EXPECT_LE(Stats().spurious_returns - before, 2u) << "woken for nothing";
+  // Linux interrupts a sleep now and then without a signal; a spin is thousands.
+  EXPECT_LE(Stats().spurious_returns - before, 20u) << "woken for nothing";
 }
 
 evpoll_event Contract::RunIo(evpoll_io io) {
