@@ -130,7 +130,7 @@ EVP_CONTRACT_SINGLE(SingleWaiterAtATime);
 // Holds a wait open in another thread until it is let go by a post.
 class Holder {
 public:
-  explicit Holder(evpoll *p) : p_(p), thread_([this] { Run(); }) {}
+  explicit Holder(evpoll *p) : p_(p), thread_([p] { Run(p); }) {}
   ~Holder() { LetGo(); }
   void LetGo() {
     if (p_) evpoll_post(p_, 999, 0);
@@ -139,8 +139,7 @@ public:
   }
 
 private:
-  void Run() {
-    evpoll *const p = p_;
+  static void Run(evpoll *p) {
     evpoll_event event;
     int32_t n;
     // The test's own look may be inside at this moment: then it is this thread that is sent away.

@@ -249,10 +249,6 @@ int epoll_create1(int flags) {
   if (FromLibrary(CALLER) && Fails(kEpollCreate)) return -1;
   return static_cast<int>(System(SYS_epoll_create1, flags));
 }
-int epoll_ctl(int set, int op, int fd, epoll_event *event) {
-  if (FromLibrary(CALLER) && op != EPOLL_CTL_DEL && Fails(kEpollControl)) return -1;
-  return static_cast<int>(System(SYS_epoll_ctl, set, op, fd, L(event)));
-}
 int eventfd(unsigned value, int flags) {
   if (FromLibrary(CALLER) && Fails(kEventfd)) return -1;
   return static_cast<int>(System(SYS_eventfd2, value, flags));
@@ -265,6 +261,9 @@ long syscall(long number, ...) {
   for (long &argument : a) argument = va_arg(list, long);
   va_end(list);
   if (FromLibrary(CALLER)) switch (number) {
+    case SYS_epoll_ctl:
+      if (a[1] != EPOLL_CTL_DEL && Fails(kEpollControl)) return -1;
+      break;
 #ifdef SYS_epoll_wait
     case SYS_epoll_wait:
 #endif

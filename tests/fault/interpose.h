@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Failures on demand. This program defines the functions of the C library that libevpoll.so calls
-// (malloc, epoll_ctl, syscall ...), so the dynamic linker binds the library to these. They count
+// (malloc, eventfd, syscall ...), so the dynamic linker binds the library to these. They count
 // the calls that come from within the library, fail the one that a test names, and pass on
 // everything else. No other tool is needed, and every n-th call can be tried in microseconds.
 #pragma once
