@@ -32,6 +32,10 @@ void evp_thread_join(uint64_t thread);
 /* A number for the calling thread that no other thread ever has; never 0. */
 uint64_t evp_thread_self(void);
 
+/* What a thread remembers for evpoll_os_error(); 0 in a thread that never set it. */
+void evp_thread_code_set(int os_code);
+int evp_thread_code(void);
+
 /* Monotonic time in nanoseconds. */
 int64_t evp_now(void);
 /* Sleeps for about that long: only where nothing tells of the end. */

@@ -92,6 +92,10 @@ uint64_t evp_thread_self(void) {
   return self;
 }
 
+static _Thread_local int last_os_code;
+void evp_thread_code_set(int os_code) { last_os_code = os_code; }
+int evp_thread_code(void) { return last_os_code; }
+
 /* ---- time --------------------------------------------------------------------------------- */
 
 int64_t evp_now(void) {

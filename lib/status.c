@@ -2,7 +2,7 @@
 /* What a thread remembers of its last failure, and the names of the statuses. */
 #include "status.h"
 
-static _Thread_local int last_os_code;
+#include "os.h"
 
 static const char *const names[] = {
     [-EVPOLL_OK] = "success",
@@ -41,9 +41,9 @@ static const char *const names[] = {
 };
 enum { NAME_COUNT = sizeof names / sizeof names[0] };
 
-void evp_set_os_code(int os_code) { last_os_code = os_code; }
+void evp_set_os_code(int os_code) { evp_thread_code_set(os_code); }
 
-int32_t evpoll_os_error(void) { return last_os_code; }
+int32_t evpoll_os_error(void) { return evp_thread_code(); }
 
 const char *evpoll_strerror(int32_t status) {
   if (status > 0) return names[0];                    /* a count */
