@@ -5,6 +5,7 @@
 #ifndef EVP_BACKEND_H
 #define EVP_BACKEND_H
 
+#include "aio.h"
 #include "io.h"
 #include "source.h"
 
@@ -14,8 +15,10 @@ enum { EVP_BELL = 1 << 30 };
 struct evp_backend {
   uint32_t id; /* EVPOLL_BACKEND_* */
   const char *name;
-  uint32_t features;               /* EVPOLL_FEATURE_* of its readiness */
-  const struct evp_engine *native; /* file completions by the kernel; NULL: none */
+  uint32_t features;                 /* EVPOLL_FEATURE_* of its readiness */
+  uint32_t io_features;              /* ... and of file operations, whoever serves them */
+  const struct evp_engine *native;   /* file completions by the kernel; NULL: none */
+  const struct evp_foreign *foreign; /* operations that the caller starts; NULL: none */
 
   /* Makes and frees p->kernel. close() is called when no thread is inside and nothing is in
    * flight, or in a forked child, where it must leave the parent's registrations alone. */
@@ -62,10 +65,26 @@ struct evp_engine {
   int32_t (*submit)(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out);
   /* Lock held: p->io.lock; op->cancel_asked is set. Asks for its end, and comes back at once. */
   void (*cancel)(evpoll *p, struct evp_op *op);
+  /* Lock held: p->io.lock. May be NULL. The handle was looked at and is a file: binds it to what
+   * the poller sleeps on, for good. EVPOLL_ERR_BUSY: it is bound to something else. Other kinds of
+   * handles, for what the caller starts on them: attach is true, and the kind was not checked. */
+  int32_t (*bind)(evpoll *p, evpoll_handle h, bool attach);
   /* No lock held. True: collect() may find something. Costs no system call. */
   bool (*has_completions)(evpoll *p);
   /* Lock held: p->io.lock. Hands completions to evp_io_complete(); what out cannot take stays. */
   int32_t (*collect)(evpoll *p, evpoll_event *out, int32_t capacity);
+};
+
+/* Operations that the caller starts with the system's own calls: aio.c. */
+struct evp_foreign {
+  /* No lock held. aio->native is the backend's own, made and freed here. */
+  int32_t (*open)(evpoll_aio *aio);
+  void (*close)(evpoll_aio *aio);
+  /* Fills in what the caller starts the operation with. Its completion, once delivered, is told by
+   * evp_aio_ready(). */
+  int32_t (*arm)(evpoll_aio *aio, void *native_out, uint32_t size);
+  /* The caller says that nothing is in flight: what comes late is dropped. */
+  void (*disarm)(evpoll_aio *aio);
 };
 
 extern const struct evp_backend evp_backend;       /* the one that this platform was built with */

@@ -80,7 +80,8 @@ static int32_t check_iovecs(const evpoll_io *io) {
       return evp_fail(EVPOLL_ERR_INVALID);
     total += v[i].length;
   }
-  return 0;
+  const bool served = evp_backend.io_features & EVPOLL_FEATURE_VECTORED_IO;
+  return served ? 0 : evp_fail(EVPOLL_ERR_UNSUPPORTED);
 }
 
 int32_t evp_op_check(const evpoll_io *io) {
@@ -142,7 +143,7 @@ int32_t evp_io_need_engine(evpoll *p) {
 
 int32_t evp_io_attach(evpoll *p, evpoll_handle h) {
   evp_mutex_lock(&p->io.lock);
-  int32_t status = evp_is_shut_down(p) ? evp_fail(EVPOLL_ERR_SHUTDOWN) : evp_file_check(h);
+  int32_t status = evp_is_shut_down(p) ? evp_fail(EVPOLL_ERR_SHUTDOWN) : evp_kind_attach(p, h);
   if (status == 0) status = evp_io_need_engine(p);
   evp_mutex_unlock(&p->io.lock);
   return status;

@@ -56,6 +56,7 @@ struct evp_io {
   const struct evp_engine *engine; /* NULL until the first operation */
   int32_t engine_status;           /* why there is none */
   void *engine_state;              /* the engine's own */
+  void *pool;                      /* the worker pool's own, which other engines may use too */
   char why[160];                   /* what the engines said when they were tried */
   bool probed;                     /* `why` is about this one, which there is none of yet: */
   const struct evp_engine *expected;
@@ -104,9 +105,11 @@ enum { EVP_INDEX_BITS = 20 };
 static inline uint32_t evp_id_index(uint64_t id) { return id & ((1u << EVP_INDEX_BITS) - 1); }
 static inline uint64_t evp_id_next(uint64_t id) { return id + ((uint64_t)1 << EVP_INDEX_BITS); }
 
-/* Is the handle a file? A doubt makes the next check a look; so does a file that is closed by
- * evpoll_file_close() (no lock), since its number may become something else's. */
+/* Is the handle a file? Attach is the same with a look, and for whatever else the system lets the
+ * caller's own operations report from. A doubt makes the next check a look; so does a file that is
+ * closed by evpoll_file_close() (no lock), since its number may become something else's. */
 int32_t evp_kind_check(evpoll *p, evpoll_handle h);
+int32_t evp_kind_attach(evpoll *p, evpoll_handle h);
 void evp_kind_doubt(evpoll *p, evpoll_handle h);
 void evp_kind_file_closes(void);
 

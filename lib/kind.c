@@ -19,6 +19,16 @@ void evp_kind_file_closes(void) {
   atomic_fetch_add_explicit(&files_closed, 1, memory_order_relaxed);
 }
 
+static bool binds(void) { return evp_backend.native && evp_backend.native->bind; }
+
+/* Lock held. What is not a file is the engine's to refuse, where it knows more kinds. */
+int32_t evp_kind_attach(evpoll *p, evpoll_handle h) {
+  if (evp_linger_has(p, h)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  const int32_t status = evp_file_check(h);
+  if (status < 0 && status != EVPOLL_ERR_UNSUPPORTED) return status;
+  return binds() ? evp_backend.native->bind(p, h, status < 0) : status;
+}
+
 /* Lock held. Whether the handle is a file: see the top. */
 int32_t evp_kind_check(evpoll *p, evpoll_handle h) {
   if (evp_linger_has(p, h)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
@@ -30,7 +40,8 @@ int32_t evp_kind_check(evpoll *p, evpoll_handle h) {
     c->trusted--;
     return 0;
   }
-  const int32_t status = evp_file_check(h);
+  int32_t status = evp_file_check(h);
+  if (status == 0 && binds()) status = evp_backend.native->bind(p, h, false);
   if (status < 0)
     c->looks = 0;
   else if (++c->looks >= LOOKS)

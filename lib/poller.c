@@ -386,6 +386,7 @@ int32_t evp_poller_close(evpoll *p, int64_t timeout_ns) {
     free_all(p);
     return 0;
   }
+  if (atomic_load(&p->aios)) return evp_fail(EVPOLL_ERR_BUSY);
   int64_t deadline = 0;
   if (timeout_ns > 0) {
     const int64_t now = evp_now();
@@ -453,7 +454,7 @@ void evp_poller_info(evpoll *p, struct evpoll_info *out) {
   };
   if (!engine) return;
   out->io_engine = engine->id;
-  out->features |= EVPOLL_FEATURE_FILE_IO | EVPOLL_FEATURE_VECTORED_IO;
+  out->features |= EVPOLL_FEATURE_FILE_IO | evp_backend.io_features;
   if (engine == evp_backend.native) out->features |= EVPOLL_FEATURE_NATIVE_IO;
 }
 

@@ -57,6 +57,7 @@ struct evpoll {
 
   _Atomic uint64_t rearms, stale_hits, set_rebuilds, wakes, posts_delivered;
   _Atomic uint32_t pool_alive;
+  _Atomic uint32_t aios; /* open requests for foreign operations */
   struct evp_mutex stripes[EVP_STRIPES];
   struct evp_posts posts;
   struct evp_io io;

@@ -5,7 +5,6 @@
  * evp_io_done(), which wakes a waiter. The queue is bounded by the poller's io_limit. Threads are
  * started as there is work, at most options.pool_threads, and end when the poller is closed. A
  * queued operation can be cancelled; a running one ends by itself. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -88,9 +87,10 @@ static int32_t open_pool(evpoll *p, char *why, size_t capacity) {
     evp_cond_destroy(&w->work);
     evp_mutex_destroy(&w->lock);
     free(w);
-    return evp_fail_as(os_code == ENOMEM ? EVPOLL_ERR_NO_MEMORY : EVPOLL_ERR_LIMIT, os_code);
+    const bool memory = evp_status_of(os_code) == EVPOLL_ERR_NO_MEMORY;
+    return evp_fail_as(memory ? EVPOLL_ERR_NO_MEMORY : EVPOLL_ERR_LIMIT, os_code);
   }
-  p->io.engine_state = w;
+  p->io.pool = w;
   if (capacity) *why = '\0';
   return 0;
 }
@@ -102,7 +102,7 @@ static int32_t probe(evpoll *p, char *why, size_t capacity) {
 }
 
 static void close_pool(evpoll *p) {
-  struct pool *w = p->io.engine_state;
+  struct pool *w = p->io.pool;
   if (!evp_forked(p)) { /* the child of a fork has no such threads */
     evp_mutex_lock(&w->lock);
     w->stop = true;
@@ -116,7 +116,7 @@ static void close_pool(evpoll *p) {
 }
 
 static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out) {
-  struct pool *w = p->io.engine_state;
+  struct pool *w = p->io.pool;
   (void)os_code_out;
   evp_mutex_lock(&w->lock);
   for (struct evp_op *next; *chain; *chain = next) {
@@ -136,7 +136,7 @@ static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_
 }
 
 static void cancel(evpoll *p, struct evp_op *op) {
-  struct pool *w = p->io.engine_state;
+  struct pool *w = p->io.pool;
   evp_mutex_lock(&w->lock);
   const bool queued = is_queued(w, op);
   if (queued) take(w, op);

@@ -429,6 +429,7 @@ const struct evp_backend evp_backend = {
     .id = EVPOLL_BACKEND_EPOLL,
     .name = "epoll",
     .features = EVPOLL_FEATURE_PRIORITY | EVPOLL_FEATURE_ANY_HANDLE,
+    .io_features = EVPOLL_FEATURE_VECTORED_IO,
     .native = &evp_engine_uring,
     .open = open_set,
     .close = close_set,
