@@ -375,7 +375,7 @@ bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out) {
   return event;
 }
 
-void evp_io_done_locked(evpoll *p, struct evp_op *op) {
+bool evp_io_keep(evpoll *p, struct evp_op *op) {
   struct evp_io *io = &p->io;
   op->next = NULL;
   const bool first = !atomic_load_explicit(&io->done_first, memory_order_relaxed);
@@ -384,7 +384,11 @@ void evp_io_done_locked(evpoll *p, struct evp_op *op) {
   else
     io->done_last->next = op;
   io->done_last = op;
-  if (first) evp_backend.ring(p);
+  return first;
+}
+
+void evp_io_done_locked(evpoll *p, struct evp_op *op) {
+  if (evp_io_keep(p, op)) evp_backend.ring(p);
 }
 
 void evp_io_done(evpoll *p, struct evp_op *op) {

@@ -138,8 +138,9 @@ int32_t evp_io_collect(evpoll *p, evpoll_event *out, int32_t capacity);
  * complete: the operation is over; true if *out was filled, false for all but a list's last. */
 struct evp_op *evp_io_find(evpoll *p, uint64_t id);
 bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out);
-/* Puts an operation, its result set, where collect finds it, and wakes a waiter. The first takes
- * the lock itself. */
+/* keep: puts an operation, its result set, where collect finds it; true if there was none. done:
+ * and wakes a waiter. The second takes the lock itself. */
+bool evp_io_keep(evpoll *p, struct evp_op *op);
 void evp_io_done(evpoll *p, struct evp_op *op);
 void evp_io_done_locked(evpoll *p, struct evp_op *op);
 

@@ -6,6 +6,7 @@
 
 #include <winsock2.h>
 
+#include <mswsock.h>
 #include <windows.h>
 
 /* ---- statuses ----------------------------------------------------------------------------- */
