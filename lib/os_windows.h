@@ -18,7 +18,8 @@ static inline bool evp_windows_is_handle(evpoll_handle h) {
 }
 static inline HANDLE evp_windows_handle(evpoll_handle h) { return (HANDLE)(intptr_t)h; }
 
-/* SOCKETs may be any number where an LSP makes them. */
+/* SOCKETs may be any number of 32 bits where an LSP makes them. */
+static inline bool evp_windows_is_number(evpoll_handle h) { return h >= 0 && h < UINT32_MAX; }
 static inline SOCKET evp_windows_socket(evpoll_handle h) { return (SOCKET)h; }
 
 /* Was the file opened without FILE_FLAG_OVERLAPPED? True also for what cannot be asked. */

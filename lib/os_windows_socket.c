@@ -228,6 +228,7 @@ int32_t evp_socket_tcp_connect(const char *host, int32_t port, evpoll_handle *ha
 }
 
 int32_t evp_socket_accept(evpoll_handle listener, evpoll_handle *handle_out) {
+  if (!evp_windows_is_number(listener)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   SOCKET s;
   do s = accept(evp_windows_socket(listener), NULL, NULL);
   while (s == INVALID_SOCKET && WSAGetLastError() == WSAECONNRESET); /* gone before its turn */
@@ -304,18 +305,28 @@ static int32_t settle_receive(evpoll_handle handle, int n, int length) {
 }
 
 int32_t evp_socket_recv(evpoll_handle handle, void *buffer_out, uint64_t length) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   const int n = recv(evp_windows_socket(handle), buffer_out, clamp(length), 0);
   return settle_receive(handle, n, clamp(length));
 }
 
 int32_t evp_socket_send(evpoll_handle handle, const void *buffer, uint64_t length) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   const char *bytes = buffer ? buffer : ""; /* NULL is a fault here, also with length 0 */
   const int n = send(evp_windows_socket(handle), bytes, clamp(length), 0);
-  return n < 0 ? fail_on(handle) : n;
+  if (n >= 0) return n;
+  const int os_code = WSAGetLastError();
+  union address peer;
+  int peer_length = sizeof peer;
+  /* Wine's word for a datagram to nobody. */
+  if (os_code == WSAEINVAL && getpeername(evp_windows_socket(handle), &peer.any, &peer_length) != 0)
+    return evp_fail_as(EVPOLL_ERR_NOT_CONNECTED, os_code);
+  return evp_windows_no_socket(handle, os_code);
 }
 
 int32_t evp_socket_recvfrom(evpoll_handle handle, void *buffer_out, uint64_t length, char *host_out,
                             int32_t host_capacity, int32_t *port_out) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   union address from = {.any = {.sa_family = AF_UNSPEC}};
   int from_length = sizeof from;
   int n =
@@ -340,6 +351,7 @@ static int32_t refuse_datagram(evpoll_handle handle, int family, int os_code) {
 
 int32_t evp_socket_sendto(evpoll_handle handle, const void *buffer, uint64_t length,
                           const char *host, int32_t port) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   union address to;
   int to_length;
   const int32_t status = parse_address(host, port, &to, &to_length);
@@ -352,13 +364,19 @@ int32_t evp_socket_sendto(evpoll_handle handle, const void *buffer, uint64_t len
 /* ---- the rest ----------------------------------------------------------------------------- */
 
 int32_t evp_socket_shutdown(evpoll_handle handle, int32_t how) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   const int native = how == EVPOLL_SHUTDOWN_READ    ? SD_RECEIVE
                      : how == EVPOLL_SHUTDOWN_WRITE ? SD_SEND
                                                     : SD_BOTH;
+  /* Without a peer some providers find nothing wrong. */
+  union address peer;
+  int length = sizeof peer;
+  if (getpeername(evp_windows_socket(handle), &peer.any, &length) != 0) return fail_on(handle);
   return shutdown(evp_windows_socket(handle), native) == 0 ? 0 : fail_on(handle);
 }
 
 int32_t evp_socket_take_error(evpoll_handle handle, int32_t *error_out) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   int os_code = 0;
   int length = sizeof os_code;
   if (getsockopt(evp_windows_socket(handle), SOL_SOCKET, SO_ERROR, (char *)&os_code, &length) != 0)
@@ -369,6 +387,7 @@ int32_t evp_socket_take_error(evpoll_handle handle, int32_t *error_out) {
 
 int32_t evp_socket_local_address(evpoll_handle handle, char *host_out, int32_t host_capacity,
                                  int32_t *port_out) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   union address address;
   int length = sizeof address;
   if (getsockname(evp_windows_socket(handle), &address.any, &length) != 0) return fail_on(handle);
@@ -377,6 +396,7 @@ int32_t evp_socket_local_address(evpoll_handle handle, char *host_out, int32_t h
 
 int32_t evp_socket_peer_address(evpoll_handle handle, char *host_out, int32_t host_capacity,
                                 int32_t *port_out) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   union address address;
   int length = sizeof address;
   if (getpeername(evp_windows_socket(handle), &address.any, &length) != 0) return fail_on(handle);
@@ -384,6 +404,7 @@ int32_t evp_socket_peer_address(evpoll_handle handle, char *host_out, int32_t ho
 }
 
 int32_t evp_socket_set_nodelay(evpoll_handle handle, int32_t on) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   /* Some providers take the option for UDP as well. */
   int type = 0;
   int length = sizeof type;
@@ -397,6 +418,7 @@ int32_t evp_socket_set_nodelay(evpoll_handle handle, int32_t on) {
 }
 
 int32_t evp_socket_close(evpoll_handle handle) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   evp_afd_number_is_new(handle); /* before: another thread may get the number at once */
   return closesocket(evp_windows_socket(handle)) == 0 ? 0 : fail_on(handle);
 }

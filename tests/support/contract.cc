@@ -9,12 +9,6 @@
 #include <map>
 #include <mutex>
 
-#ifdef _WIN32
-#include <winsock2.h>
-#else
-#include <sys/socket.h>
-#endif
-
 namespace evp {
 namespace {
 
@@ -99,6 +93,9 @@ const std::vector<Config> &Configs() {
       all.push_back({"single_pool", single | EVPOLL_OPEN_NO_URING});
       all.push_back({"bound_pool", bound | EVPOLL_OPEN_NO_URING});
     }
+    // There the flag is the way to the pool too, and nothing else differs.
+    if (BackendOfThisPlatform() == EVPOLL_BACKEND_AFD)
+      all.push_back({"many_pool", EVPOLL_OPEN_NO_URING});
     const char *only = std::getenv("EVPOLL_TEST_CONFIG");
     if (!only) return all;
     std::vector<Config> chosen;
@@ -236,14 +233,6 @@ void ResetB(TcpPair &s) {
   s.CloseA(); // with a byte unread: Linux and Windows reset the connection
   // The BSDs end it in order, and answer with a reset what is sent then.
   if (BackendOfThisPlatform() == EVPOLL_BACKEND_KQUEUE) evpoll_socket_send(s.b, "y", 1);
-}
-
-void SendUrgent(evpoll_handle h) {
-#ifdef _WIN32
-  EXPECT_EQ(1, send(static_cast<SOCKET>(h), "!", 1, MSG_OOB));
-#else
-  EXPECT_EQ(1, send(static_cast<int>(h), "!", 1, MSG_OOB));
-#endif
 }
 
 int32_t PortOf(evpoll_handle h) {

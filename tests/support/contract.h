@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "platform.h"
+
 namespace evp {
 
 // One way to open a poller; the whole suite runs with each.
@@ -147,8 +149,6 @@ int64_t Fill(evpoll_handle h);
 void FillUp(evpoll_handle h);
 // Lets s.a go away in the manner that resets s.b; the reset is on its way on return.
 void ResetB(TcpPair &s);
-// Sends one byte out of band.
-void SendUrgent(evpoll_handle h);
 // A port on 127.0.0.1 at which nobody listens.
 int32_t DeadPort();
 // The port that a socket is bound to.

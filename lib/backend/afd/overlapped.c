@@ -5,15 +5,15 @@
  * opened without FILE_FLAG_OVERLAPPED, and FSYNC, for which Windows has no asynchronous call, are
  * the worker pool's, whose results come by the bell.
  *
- * An operation has an OVERLAPPED in a table that never moves, beside the core's slot. Whether it
- * ends inside the call or later, a packet comes: never is it asked to be left out, since the
- * caller's own operations on the handle need theirs. Only a call that fails sends none; it is
- * handed back at once. From the call on nothing of the operation is touched.
+ * A request is an OVERLAPPED and what it belongs to: an operation, from the call on, or a foreign
+ * one, from arm until its event was delivered. Whether an operation ends inside the call or later,
+ * a packet comes: never is it asked to be left out, since the caller's own operations on the handle
+ * need theirs. From the call on nothing of the operation is touched.
  *
- * A foreign request gives its OVERLAPPED away from arm until its event was delivered. One that is
- * disarmed keeps its memory aside, until its packet has come, if one comes: the caller may be right
- * that nothing is in flight, and there be a packet nevertheless. Where no packet comes, since the
- * operation never started, it is used again after 64 others. */
+ * A call that fails sends no packet, and the operation is handed back at once. But Wine was seen to
+ * send one as well; and a caller who disarms a foreign request may be right that nothing is in
+ * flight, and a packet be there nevertheless. So such a request is put aside with nothing to belong
+ * to, until its packet has come; if none comes, it is used again after 64 others. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +49,6 @@ static int32_t bind_handle(evpoll *p, evpoll_handle h, bool attach) {
 
 /* ---- results ------------------------------------------------------------------------------ */
 
-static NTSTATUS status_of(const struct evp_request *r) { return (NTSTATUS)r->o.Internal; }
-
 /* Bytes, or minus the system's code. A part of a message is what a short read is elsewhere. */
 static int64_t result_of(NTSTATUS status, ULONG_PTR bytes, bool reads) {
   if (!EVP_NT_ERROR(status)) return (int64_t)bytes;
@@ -59,8 +57,56 @@ static int64_t result_of(NTSTATUS status, ULONG_PTR bytes, bool reads) {
   return -(int64_t)RtlNtStatusToDosError(status);
 }
 
-void evp_request_finish(struct evp_request *r) {
-  r->op->result = result_of(status_of(r), r->o.InternalHigh, r->op->code == EVPOLL_IO_READ);
+/* ---- requests ----------------------------------------------------------------------------- */
+
+enum { SPARES = 64 };
+
+/* Lock held: port->lock, as for all of these. */
+static struct evp_request *take_request(struct evp_port *port) {
+  struct evp_request *r = port->spares;
+  if (r && !r->waiting && (r->returned || port->spare_count > SPARES)) {
+    port->spares = r->next_spare;
+    port->spare_count--;
+  } else {
+    r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->ready.foreign = true;
+    r->next_of_all = port->all_requests;
+    port->all_requests = r;
+  }
+  r->returned = false;
+  return r;
+}
+
+static void put_request(struct evp_port *port, struct evp_request *r) {
+  r->aio = NULL;
+  r->op = NULL;
+  r->next_spare = NULL;
+  *(port->spares ? &port->last_spare->next_spare : &port->spares) = r;
+  port->last_spare = r;
+  port->spare_count++;
+}
+
+void evp_requests_close(struct evp_port *port) {
+  while (port->all_requests) {
+    struct evp_request *r = port->all_requests;
+    port->all_requests = r->next_of_all;
+    free(r);
+  }
+}
+
+struct evp_op *evp_request_feed(struct evp_port *port, struct evp_request *r, NTSTATUS status) {
+  struct evp_op *op = r->op;
+  r->returned = true;
+  if (op) {
+    op->result = result_of(status, r->o.InternalHigh, op->code == EVPOLL_IO_READ);
+    put_request(port, r);
+  } else if (r->aio) {
+    r->o.Internal = (ULONG_PTR)status;
+    r->waiting = true;
+    evp_port_push(port, &r->ready);
+  }
+  return op;
 }
 
 /* ---- the engine --------------------------------------------------------------------------- */
@@ -75,8 +121,8 @@ static void close_engine(evpoll *p) {
   if (p->io.pool) evp_engine_workers.close(p);
 }
 
-static struct evp_request *request_of(evpoll *p, uint64_t id) {
-  return evp_table_reach(&evp_port_of(p)->requests, evp_id_index(id));
+static struct evp_place *place_of(evpoll *p, uint64_t id) {
+  return evp_table_reach(&evp_port_of(p)->places, evp_id_index(id));
 }
 
 static int need_pool(evpoll *p) {
@@ -87,38 +133,65 @@ static int need_pool(evpoll *p) {
   return status < 0 ? ERROR_NOT_ENOUGH_MEMORY : 0;
 }
 
-static void cancel_kernel(evpoll_handle h, struct evp_request *r) {
-  CancelIoEx(evp_windows_handle(h), &r->o);
+/* Lock held: p->io.lock. Finds nothing while the operation is being started. */
+static void cancel_kernel(evpoll *p, struct evp_op *op) {
+  struct evp_port *port = evp_port_of(p);
+  evp_mutex_lock(&port->lock);
+  struct evp_request *r = place_of(p, op->id)->r;
+  if (r && r->op == op) CancelIoEx(evp_windows_handle(op->handle), &r->o);
+  evp_mutex_unlock(&port->lock);
 }
 
-/* The cancel came while the operation was being started, and found nothing. */
-static void cancel_again(evpoll *p, uint64_t id, struct evp_request *r) {
+static void cancel_again(evpoll *p, uint64_t id) {
   evp_mutex_lock(&p->io.lock);
   struct evp_op *op = evp_io_find(p, id);
-  if (op) cancel_kernel(op->handle, r);
+  if (op) cancel_kernel(p, op);
   evp_mutex_unlock(&p->io.lock);
 }
 
-static void start(evpoll *p, struct evp_op *op, struct evp_request *r) {
+/* The call has failed. False: its packet was faster, and the operation is over. */
+static bool take_back(evpoll *p, struct evp_op *op, struct evp_request *r) {
+  struct evp_port *port = evp_port_of(p);
+  evp_mutex_lock(&port->lock);
+  const bool ours = r->op == op;
+  if (ours) put_request(port, r);
+  evp_mutex_unlock(&port->lock);
+  return ours;
+}
+
+static struct evp_request *request_for(evpoll *p, struct evp_op *op, struct evp_place *place) {
+  struct evp_port *port = evp_port_of(p);
+  evp_mutex_lock(&port->lock);
+  struct evp_request *r = take_request(port);
+  place->r = r;
+  if (r) {
+    r->op = op;
+    r->o = (OVERLAPPED){.Internal = (ULONG_PTR)EVP_STATUS_PENDING};
+    r->o.Offset = (DWORD)op->offset;
+    r->o.OffsetHigh = (DWORD)((uint64_t)op->offset >> 32);
+  }
+  evp_mutex_unlock(&port->lock);
+  return r;
+}
+
+static void start(evpoll *p, struct evp_op *op, struct evp_place *place, struct evp_request *r) {
   const uint64_t id = op->id;
   const bool reads = op->code == EVPOLL_IO_READ;
   const uint64_t most = evp_file_length_limit();
   const DWORD bytes = (DWORD)(op->length < most ? op->length : most);
   HANDLE file = evp_windows_handle(op->handle);
-  r->o = (OVERLAPPED){.Internal = (ULONG_PTR)EVP_STATUS_PENDING};
-  r->o.Offset = (DWORD)op->offset;
-  r->o.OffsetHigh = (DWORD)((uint64_t)op->offset >> 32);
   DWORD os_code = ERROR_OPERATION_ABORTED;
-  if (atomic_load(&r->cancel_id) != id) {
+  if (atomic_load(&place->cancel_id) != id) {
     const BOOL ok = reads ? ReadFile(file, op->buffer, bytes, NULL, &r->o)
                           : WriteFile(file, op->buffer, bytes, NULL, &r->o);
     os_code = ok ? 0 : GetLastError();
   }
   /* MORE_DATA: a warning, of which a packet tells. */
   if (os_code == 0 || os_code == ERROR_IO_PENDING || os_code == ERROR_MORE_DATA) {
-    if (atomic_load(&r->cancel_id) == id) cancel_again(p, id, r);
+    if (atomic_load(&place->cancel_id) == id) cancel_again(p, id);
     return;
   }
+  if (!take_back(p, op, r)) return;
   const bool end = os_code == ERROR_HANDLE_EOF || (reads && os_code == ERROR_BROKEN_PIPE);
   op->result = end ? 0 : -(int64_t)os_code;
   evp_io_done(p, op);
@@ -135,35 +208,37 @@ static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_
   (void)n;
   for (struct evp_op *op = *chain, *next; op; op = next, started++) {
     next = op->next;
-    struct evp_request *r = request_of(p, op->id);
+    struct evp_place *place = place_of(p, op->id);
+    struct evp_request *r = NULL;
     const bool in_pool = is_for_pool(p, op);
-    const int os_code = !r ? ERROR_NOT_ENOUGH_MEMORY : in_pool ? need_pool(p) : 0;
+    int os_code = place ? 0 : ERROR_NOT_ENOUGH_MEMORY;
+    if (!os_code && in_pool) os_code = need_pool(p);
+    if (!os_code && !in_pool) r = request_for(p, op, place);
+    if (!os_code && !in_pool && !r) os_code = ERROR_NOT_ENOUGH_MEMORY;
     if (os_code) {
       *os_code_out = os_code;
       break;
     }
-    r->p = p;
-    r->op = op;
-    atomic_store(&r->in_pool, in_pool);
+    atomic_store(&place->in_pool, in_pool);
     *chain = next;
     if (in_pool) {
       op->next = NULL;
       evp_engine_workers.submit(p, &op, 1, os_code_out);
     } else {
-      start(p, op, r);
+      start(p, op, place, r);
     }
   }
   return started;
 }
 
 static void cancel(evpoll *p, struct evp_op *op) {
-  struct evp_request *r = request_of(p, op->id);
-  if (!r) return;
-  atomic_store(&r->cancel_id, op->id); /* it may not be started yet */
-  if (atomic_load(&r->in_pool))
+  struct evp_place *place = place_of(p, op->id);
+  if (!place) return;
+  atomic_store(&place->cancel_id, op->id); /* it may not be started yet */
+  if (atomic_load(&place->in_pool))
     evp_engine_workers.cancel(p, op);
   else
-    cancel_kernel(op->handle, r);
+    cancel_kernel(p, op);
 }
 
 /* The wait takes packets itself, but not when it is shut down: readiness would end its sleep. */
@@ -190,31 +265,6 @@ const struct evp_engine evp_engine_iocp = {
 
 /* What the block holds until a call has started an operation with it. */
 #define NEVER_STARTED ((ULONG_PTR)0x0EB0110E)
-enum { SPARES = 64 };
-
-static struct evp_request *take_request(struct evp_port *port) {
-  struct evp_request *r = port->spares;
-  if (r && !r->waiting && (r->returned || port->spare_count > SPARES)) {
-    port->spares = r->next_spare;
-    port->spare_count--;
-    return r;
-  }
-  r = calloc(1, sizeof *r);
-  if (!r) return NULL;
-  r->ready.foreign = true;
-  r->next_of_all = port->all_requests;
-  port->all_requests = r;
-  return r;
-}
-
-static void put_request(struct evp_port *port, struct evp_request *r) {
-  r->aio = NULL;
-  r->next_spare = NULL;
-  *(port->spares ? &port->last_spare->next_spare : &port->spares) = r;
-  port->last_spare = r;
-  port->spare_count++;
-}
-
 static int32_t open_foreign(evpoll_aio *aio) {
   aio->native = NULL; /* made when it is armed */
   return 0;
@@ -242,8 +292,6 @@ static int32_t arm(evpoll_aio *aio, void *native_out, uint32_t size) {
     aio->native = r;
   }
   r->o = (OVERLAPPED){.Internal = NEVER_STARTED};
-  r->p = aio->p;
-  r->op = NULL;
   r->aio = aio;
   r->returned = false;
   OVERLAPPED *o = &r->o;
@@ -261,19 +309,12 @@ static void disarm(evpoll_aio *aio) {
   aio->native = NULL;
 }
 
-void evp_foreign_feed(struct evp_port *port, struct evp_request *r) {
-  r->returned = true;
-  if (!r->aio) return;
-  r->waiting = true;
-  evp_port_push(port, &r->ready);
-}
-
 bool evp_foreign_deliver(struct evp_port *port, struct evp_request *r, evpoll_event *out) {
   (void)port;
   evpoll_aio *aio = r->aio;
   r->waiting = false;
   if (!aio) return false; /* disarmed while it waited for its turn */
-  const int64_t result = result_of(status_of(r), r->o.InternalHigh, false);
+  const int64_t result = result_of((NTSTATUS)r->o.Internal, r->o.InternalHigh, false);
   *out = (evpoll_event){.token = aio->token, .result = result, .events = aio->kind};
   if (result < 0) {
     out->result = -result;
@@ -281,14 +322,6 @@ bool evp_foreign_deliver(struct evp_port *port, struct evp_request *r, evpoll_ev
   }
   evp_aio_ready(aio); /* last: it may be armed again, or closed, from here on */
   return true;
-}
-
-void evp_requests_close(struct evp_port *port) {
-  while (port->all_requests) {
-    struct evp_request *r = port->all_requests;
-    port->all_requests = r->next_of_all;
-    free(r);
-  }
 }
 
 const struct evp_foreign evp_foreign_overlapped = {

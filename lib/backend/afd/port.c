@@ -65,14 +65,11 @@ static void feed(evpoll *p, const OVERLAPPED_ENTRY *packet, struct told *told) {
   } else {
     struct evp_request *r = (struct evp_request *)packet->lpOverlapped;
     if (!r) return; /* somebody posted to our port */
-    if (!r->op) {
-      evp_foreign_feed(port, r);
-      return;
-    }
-    evp_request_finish(r);
-    r->op->next = NULL;
-    *told->end = r->op;
-    told->end = &r->op->next;
+    struct evp_op *op = evp_request_feed(port, r, (NTSTATUS)packet->Internal);
+    if (!op) return;
+    op->next = NULL;
+    *told->end = op;
+    told->end = &op->next;
   }
 }
 
@@ -200,7 +197,7 @@ static int32_t open_port(evpoll *p) {
   evp_mutex_init(&port->lock);
   port->socks.entry_size = sizeof(struct evp_sock *);
   port->files.entry_size = sizeof(uint8_t);
-  port->requests.entry_size = sizeof(struct evp_request);
+  port->places.entry_size = sizeof(struct evp_place);
   p->kernel = port;
   return 0;
 }
@@ -229,7 +226,7 @@ static void close_port(evpoll *p) {
   evp_requests_close(port);
   evp_table_free(&port->socks);
   evp_table_free(&port->files);
-  evp_table_free(&port->requests);
+  evp_table_free(&port->places);
   evp_mutex_destroy(&port->lock);
   free(port);
 }

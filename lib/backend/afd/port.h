@@ -40,10 +40,10 @@ struct evp_port {
   struct evp_ready *ready, *last_ready;
 
   /* overlapped.c */
-  struct evp_table files;                  /* uint8_t: what a handle was found to be; p->io.lock */
-  struct evp_table requests;               /* struct evp_request, by the operation's index */
-  struct evp_request *all_requests;        /* of foreign operations */
-  struct evp_request *spares, *last_spare; /* given up, the oldest first */
+  struct evp_table files;  /* uint8_t: what a handle was found to be; p->io.lock */
+  struct evp_table places; /* struct evp_place, by the operation's index */
+  struct evp_request *all_requests;
+  struct evp_request *spares, *last_spare; /* not in use, the oldest first */
   uint32_t spare_count;
 };
 
@@ -125,24 +125,27 @@ void evp_socks_close(struct evp_port *port);
 extern const struct evp_engine evp_engine_iocp;
 extern const struct evp_foreign evp_foreign_overlapped;
 
+/* What an operation is served by. */
+struct evp_place {
+  struct evp_request *r;      /* the last one; port->lock */
+  _Atomic uint64_t cancel_id; /* the operation that was asked to end */
+  _Atomic bool in_pool;
+};
+
 /* An OVERLAPPED of ours, and what it belongs to. */
 struct evp_request {
   OVERLAPPED o; /* first: its address is the packet's */
   struct evp_ready ready;
-  evpoll *p;
-  struct evp_op *op; /* NULL: foreign */
-  evpoll_aio *aio;   /* NULL: given up, and what comes is dropped */
+  struct evp_op *op; /* neither: given up, and what comes is dropped */
+  evpoll_aio *aio;   /* ... a foreign one's */
   struct evp_request *next_spare, *next_of_all;
-  _Atomic uint64_t cancel_id; /* the operation that was asked to end */
-  _Atomic bool in_pool;
   bool returned; /* its packet has come */
   bool waiting;  /* in the list of ready ones */
 };
 
-/* The packet of an operation came back: its result is known now. No lock needed. */
-void evp_request_finish(struct evp_request *r);
-/* Lock held: port->lock. As evp_sock_feed() and evp_sock_deliver(). */
-void evp_foreign_feed(struct evp_port *port, struct evp_request *r);
+/* Lock held: port->lock. A packet with this status came back: the operation that is over, its
+ * result set, or NULL. */
+struct evp_op *evp_request_feed(struct evp_port *port, struct evp_request *r, NTSTATUS status);
 bool evp_foreign_deliver(struct evp_port *port, struct evp_request *r, evpoll_event *out);
 void evp_requests_close(struct evp_port *port);
 

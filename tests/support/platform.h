@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// What tests need of the system below evpoll.h. One implementation for each family of systems:
+// posix.cc, windows.cc. What a system does not have is said here by a result, and skipped by the
+// test with a gate of its own.
+#pragma once
+
+#include <evpoll.h>
+
+#include <string>
+
+namespace evp {
+
+// Sends one byte out of band.
+void SendUrgent(evpoll_handle h);
+
+// While one lives, the process can open nothing more.
+class NoMoreDescriptors {
+public:
+  NoMoreDescriptors();
+  ~NoMoreDescriptors();
+  NoMoreDescriptors(const NoMoreDescriptors &) = delete;
+  bool works = false; // false: there is no limit that can be lowered
+
+private:
+  uint64_t before_[2] = {};
+};
+
+// Makes a FIFO in the file system. False: none can be made.
+bool MakeFifo(const std::string &path);
+
+// Whether a process started now gets the handle: 1, 0, or -1 where that cannot be found out.
+int Inherited(evpoll_handle h);
+
+// Counts the signals of a write to a pipe that nobody reads, where there are such.
+class PipeSignals {
+public:
+  PipeSignals();
+  ~PipeSignals();
+  PipeSignals(const PipeSignals &) = delete;
+  int Count() const;
+
+private:
+  void (*before_)(int) = nullptr;
+};
+
+// Is this Windows by Wine, which differs in what the gates that ask this name?
+bool RunsOnWine();
+
+} // namespace evp

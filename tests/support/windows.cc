@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#include "platform.h"
+
+#include <gtest/gtest.h>
+#include <winsock2.h>
+
+#include <windows.h>
+
+namespace evp {
+
+void SendUrgent(evpoll_handle h) { EXPECT_EQ(1, send(static_cast<SOCKET>(h), "!", 1, MSG_OOB)); }
+
+NoMoreDescriptors::NoMoreDescriptors() { (void)before_; } // a process has no such limit
+NoMoreDescriptors::~NoMoreDescriptors() = default;
+
+bool MakeFifo(const std::string &) { return false; }
+
+// What CreateProcess() goes by.
+int Inherited(evpoll_handle h) {
+  DWORD flags = 0;
+  if (!GetHandleInformation(reinterpret_cast<HANDLE>(h), &flags)) return -1;
+  return (flags & HANDLE_FLAG_INHERIT) != 0;
+}
+
+PipeSignals::PipeSignals() { (void)before_; }
+PipeSignals::~PipeSignals() = default;
+int PipeSignals::Count() const { return 0; }
+
+bool RunsOnWine() {
+  return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != nullptr;
+}
+
+} // namespace evp
