@@ -65,9 +65,9 @@ struct evp_engine {
   int32_t (*submit)(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out);
   /* Lock held: p->io.lock; op->cancel_asked is set. Asks for its end, and comes back at once. */
   void (*cancel)(evpoll *p, struct evp_op *op);
-  /* Lock held: p->io.lock. May be NULL. The handle was looked at and is a file: binds it to what
-   * the poller sleeps on, for good. EVPOLL_ERR_BUSY: it is bound to something else. Other kinds of
-   * handles, for what the caller starts on them: attach is true, and the kind was not checked. */
+  /* Lock held: p->io.lock. May be NULL. Binds a handle to what the poller sleeps on, for good; for
+   * evpoll_attach() whatever can be, else what was seen to be a file. 1: it cannot be, and the pool
+   * serves it if it is a file. EVPOLL_ERR_BUSY: it is bound to something else. */
   int32_t (*bind)(evpoll *p, evpoll_handle h, bool attach);
   /* No lock held. True: collect() may find something. Costs no system call. */
   bool (*has_completions)(evpoll *p);

@@ -26,7 +26,8 @@ int32_t evp_kind_attach(evpoll *p, evpoll_handle h) {
   if (evp_linger_has(p, h)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   const int32_t status = evp_file_check(h);
   if (status < 0 && status != EVPOLL_ERR_UNSUPPORTED) return status;
-  return binds() ? evp_backend.native->bind(p, h, status < 0) : status;
+  const int32_t bound = binds() ? evp_backend.native->bind(p, h, true) : 1;
+  return bound == 1 ? status : bound;
 }
 
 /* Lock held. Whether the handle is a file: see the top. */
@@ -42,6 +43,7 @@ int32_t evp_kind_check(evpoll *p, evpoll_handle h) {
   }
   int32_t status = evp_file_check(h);
   if (status == 0 && binds()) status = evp_backend.native->bind(p, h, false);
+  if (status == 1) status = 0;
   if (status < 0)
     c->looks = 0;
   else if (++c->looks >= LOOKS)

@@ -6,7 +6,7 @@ from abi import tool
 
 DLL = "evpoll.dll"
 # What every Windows has. The runtime of a compiler would have to be shipped along.
-SYSTEM = re.compile(r"(kernel32|ntdll|ws2_32|msvcrt|ucrtbase|api-ms-win-[-a-z0-9]+)\.dll", re.I)
+SYSTEM = re.compile(r"(kernel32|ntdll|ws2_32|iphlpapi|msvcrt|ucrtbase|api-ms-win-[-a-z0-9]+)\.dll", re.I)
 
 
 def check(tree):

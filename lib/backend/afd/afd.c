@@ -46,7 +46,8 @@ static void push_back(struct evp_port *port, struct evp_group *g) {
   port->last_group = g;
 }
 
-static void close_group(struct evp_group *g) {
+static void close_group(struct evp_port *port, struct evp_group *g) {
+  port->group_count--;
   CloseHandle(g->afd);
   free(g);
 }
@@ -63,11 +64,12 @@ static struct evp_group *open_group(struct evp_port *port, int *os_code_out) {
     free(g);
     return NULL;
   }
+  port->group_count++;
   /* The address of a group is even. Nobody waits for the handle itself to be signalled. */
   if (!CreateIoCompletionPort(g->afd, port->iocp, (ULONG_PTR)g, 0) ||
       !SetFileCompletionNotificationModes(g->afd, FILE_SKIP_SET_EVENT_ON_HANDLE)) {
     *os_code_out = (int)GetLastError();
-    close_group(g);
+    close_group(port, g);
     return NULL;
   }
   return g;
@@ -97,7 +99,7 @@ void evp_group_put(struct evp_port *port, struct evp_group *g) {
   else if (!port->spare_group)
     port->spare_group = g;
   else
-    close_group(g);
+    close_group(port, g);
 }
 
 /* All polls of the port end, each with its packet. */
@@ -109,7 +111,7 @@ void evp_groups_cancel(struct evp_port *port) {
 }
 
 void evp_groups_close(struct evp_port *port) {
-  if (port->spare_group) close_group(port->spare_group);
+  if (port->spare_group) close_group(port, port->spare_group);
 }
 
 /* ---- polls ---------------------------------------------------------------------------------- */

@@ -84,7 +84,9 @@ static int32_t claim(struct evp_sock *k, const struct evp_sock *mine, bool *had_
   int32_t status = 0;
   evp_mutex_lock(lock_of(k->handle));
   struct evp_sock *owner = n->owner;
-  if (owner && owner != mine && owner->polling && evp_afd_cancel(owner->group, owner)) {
+  const bool polled = owner && owner != mine && owner->polling;
+  if (polled && (owner->cancelled || evp_afd_cancel(owner->group, owner))) {
+    owner->cancelled = true;
     status = evp_fail(EVPOLL_ERR_BUSY);
   } else {
     *had_out = owner && owner == mine;

@@ -28,8 +28,8 @@ enum { UNKNOWN, BOUND, SYNCHRONOUS }; /* the bytes of port->files */
 
 static int32_t bind_handle(evpoll *p, evpoll_handle h, bool attach) {
   struct evp_port *port = evp_port_of(p);
-  /* The flag chooses the pool here too. */
-  if (p->flags & EVPOLL_OPEN_NO_URING) return attach ? evp_fail(EVPOLL_ERR_UNSUPPORTED) : 0;
+  /* The flag chooses the pool here too, which needs no handle to be bound. */
+  if ((p->flags & EVPOLL_OPEN_NO_URING) && !attach) return 1;
   uint8_t *known = evp_table_reach(&port->files, (uint32_t)h);
   if (!known) return evp_fail(EVPOLL_ERR_NO_MEMORY);
   HANDLE file = evp_windows_handle(h);
@@ -39,10 +39,9 @@ static int32_t bind_handle(evpoll *p, evpoll_handle h, bool attach) {
   }
   const int os_code = (int)GetLastError();
   if (evp_windows_is_synchronous(file)) {
-    if (attach || (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY))
-      return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code);
+    if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code);
     *known = SYNCHRONOUS;
-    return 0;
+    return 1;
   }
   return *known == BOUND ? 0 : evp_fail_as(EVPOLL_ERR_BUSY, os_code);
 }

@@ -93,12 +93,16 @@ static ULONG take(struct evp_port *port, OVERLAPPED_ENTRY *packets, ULONG capaci
 
 /* Lock held: port->lock. Everything is told before an event is written, since the packets may lie
  * in the caller's array. */
-static void feed_all(evpoll *p, OVERLAPPED_ENTRY *packets, ULONG n, bool all, struct told *told) {
+static void feed_all(evpoll *p, OVERLAPPED_ENTRY *packets, ULONG n, ULONG capacity, bool all,
+                     struct told *told) {
+  struct evp_port *port = evp_port_of(p);
   for (ULONG taken = n;; taken += n) {
     for (ULONG i = 0; i < n; i++) feed(p, &packets[i], told);
-    if (!all || n < BATCH || taken >= MOST) return;
+    /* More may be there. Cancelled polls alone are no reason to come back without an event. */
+    const bool nothing = !port->ready && !told->ops && !told->bell;
+    if (n < capacity || taken >= MOST || !(all || nothing)) return;
     DWORD failed;
-    n = take(evp_port_of(p), packets, BATCH, 0, &failed);
+    n = take(port, packets, capacity, 0, &failed);
     if (n == 0) return;
   }
 }
@@ -126,14 +130,14 @@ static int32_t sleep_on_port(evpoll *p, evpoll_event *out, int32_t capacity, int
   evp_mutex_unlock(&port->lock);
 
   DWORD failed;
-  const ULONG got = take(port, packets, large ? (ULONG)capacity : BATCH,
-                         blocks ? milliseconds(timeout_ns) : 0, &failed);
+  const ULONG room = large ? (ULONG)capacity : BATCH;
+  const ULONG got = take(port, packets, room, blocks ? milliseconds(timeout_ns) : 0, &failed);
 
   struct told told = {.ops = NULL, .end = &told.ops};
   int32_t n = 0;
   evp_mutex_lock(&port->lock);
   port->sleepers -= blocks;
-  if (got) feed_all(p, packets, got, !large, &told);
+  if (got) feed_all(p, packets, got, room, !large, &told);
   while (n < capacity && port->ready) n += deliver(p, pop(port), &out[n]);
   /* Who sleeps does not look at lists. */
   if (port->sleepers) evp_sock_flush(p);
@@ -232,7 +236,11 @@ static void close_port(evpoll *p) {
 }
 
 static void describe(evpoll *p, char *text, size_t capacity) {
-  snprintf(text, capacity, "AFD polls on one completion port%s",
+  struct evp_port *port = evp_port_of(p);
+  evp_mutex_lock(&port->lock);
+  const uint32_t groups = port->group_count;
+  evp_mutex_unlock(&port->lock);
+  snprintf(text, capacity, "AFD, by %u handles of the device, and one completion port%s", groups,
            evp_bound(p)    ? ", one thread"
            : evp_single(p) ? ", one waiter"
                            : ", any number of waiters");

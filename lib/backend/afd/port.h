@@ -34,8 +34,9 @@ struct evp_port {
   struct evp_table socks;                /* struct evp_sock *, by handle */
   struct evp_group *groups, *last_group; /* those with room come first */
   struct evp_group *spare_group;         /* without a user */
-  uint32_t in_kernel;                    /* polls whose packet has not come back */
-  uint32_t sleepers;                     /* threads that are blocked on the port, or about to be */
+  uint32_t group_count;
+  uint32_t in_kernel; /* polls whose packet has not come back */
+  uint32_t sleepers;  /* threads that are blocked on the port, or about to be */
   struct evp_sock *updates, *last_update;
   struct evp_ready *ready, *last_ready;
 
@@ -65,15 +66,15 @@ struct evp_sock {
   int error;           /* the system's code that came with it */
   uint8_t mode;
   uint8_t interest;
-  uint8_t armed;        /* bits of the interest that are to be reported */
-  _Atomic bool polling; /* in the kernel; set under the number's lock too */
-  _Atomic bool lost;    /* the number is another socket's by now: set under the number's lock */
-  bool cancelled;
-  bool updating; /* in the list of updates */
-  bool waiting;  /* in the list of ready ones */
-  bool broken;   /* EDGE: a reset was reported, and would be again by each poll */
-  bool closed;   /* the socket is gone: only its number is still registered */
-  bool retired;  /* the registration is over: freed by its last use */
+  uint8_t armed;          /* bits of the interest that are to be reported */
+  _Atomic bool polling;   /* in the kernel; set under the number's lock too */
+  _Atomic bool cancelled; /* ... but taken off the socket; its packet will say so */
+  _Atomic bool lost;      /* the number is another socket's by now: set under the number's lock */
+  bool updating;          /* in the list of updates */
+  bool waiting;           /* in the list of ready ones */
+  bool broken;            /* EDGE: a reset was reported, and would be again by each poll */
+  bool closed;            /* the socket is gone: only its number is still registered */
+  bool retired;           /* the registration is over: freed by its last use */
 };
 
 static inline struct evp_port *evp_port_of(evpoll *p) { return p->kernel; }

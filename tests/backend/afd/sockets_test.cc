@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+// What broke for others: numbers used again, two polls on one socket, resets that come back, and
+// handles that are no sockets.
+#include "pipe.h"
+
+namespace {
+
+using namespace evp;
+
+EVP_CONTRACT(AfdSocket);
+
+// A socket of the program's own: closed behind the library's back.
+void CloseForeign(evpoll_handle *h) {
+  ASSERT_EQ(0, closesocket(static_cast<SOCKET>(*h)));
+  *h = -1;
+}
+
+// Winsock's own sockets until one has the number again.
+struct ForeignReuse {
+  std::vector<SOCKET> all;
+  bool found = false;
+  explicit ForeignReuse(evpoll_handle closed) {
+    for (int tries = 0; tries < 64 && !found; tries++) {
+      const SOCKET s = WSASocketW(AF_INET, SOCK_DGRAM, 0, nullptr, 0, WSA_FLAG_OVERLAPPED);
+      if (s == INVALID_SOCKET) return;
+      sockaddr_in any = {};
+      any.sin_family = AF_INET;
+      any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      EXPECT_EQ(0, bind(s, reinterpret_cast<sockaddr *>(&any), sizeof any));
+      all.push_back(s);
+      found = static_cast<evpoll_handle>(s) == closed;
+    }
+  }
+  ~ForeignReuse() {
+    for (SOCKET s : all) closesocket(s);
+  }
+  void SendToIt() { // a datagram to itself
+    sockaddr_in to = {};
+    int size = sizeof to;
+    EXPECT_EQ(0, getsockname(all.back(), reinterpret_cast<sockaddr *>(&to), &size));
+    EXPECT_EQ(1, sendto(all.back(), "x", 1, 0, reinterpret_cast<sockaddr *>(&to), size));
+  }
+};
+#define GATE_REUSE(reused)                                                                         \
+  EVP_GATE((reused).found, "handle_reuse", "the system did not hand out the number again")
+
+// wepoll #34: the packet that tells of the close is still in the port when the number's next owner
+// is registered.
+TEST_P(AfdSocket, ANumberUsedAgainBeforeItsPacketWasTakenIsANewRegistration) {
+  for (uint32_t mode : kModes)
+    for (int round = 0; round < 20; round++) {
+      Pair s;
+      const evpoll_handle closed = s.a;
+      ASSERT_EQ(0, evpoll_add(p, closed, 7, EVPOLL_READABLE, mode));
+      if (round % 2) {
+        ExpectQuiet();
+      }
+      CloseForeign(&s.a);
+      ForeignReuse again(closed);
+      GATE_REUSE(again);
+      ASSERT_EQ(1, evpoll_add(p, closed, 8, EVPOLL_READABLE, mode));
+      ExpectQuiet();
+      again.SendToIt();
+      EXPECT_EQ(8u, WaitOne().token);
+      ASSERT_EQ(0, evpoll_remove(p, closed, 8));
+    }
+}
+
+TEST_P(AfdSocket, ANumberUsedAgainIsNotReportedWithTheOldToken) {
+  Pair s;
+  const evpoll_handle closed = s.a;
+  ASSERT_EQ(0, evpoll_add(p, closed, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+  CloseForeign(&s.a);
+  ForeignReuse again(closed);
+  GATE_REUSE(again);
+  again.SendToIt();
+  ExpectQuiet();
+  EXPECT_EQ(EVPOLL_ERR_STALE, evpoll_modify(p, closed, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_remove(p, closed, 7));
+}
+
+TEST_P(AfdSocket, ModifyOfASocketClosedElsewhereSaysBadHandle) {
+  for (uint32_t mode : kModes)
+    for (bool looked : {false, true}) {
+      Pair s;
+      const evpoll_handle closed = s.a;
+      ASSERT_EQ(0, evpoll_add(p, closed, 7, EVPOLL_READABLE, mode));
+      if (looked) {
+        ExpectQuiet();
+      }
+      CloseForeign(&s.a);
+      EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, evpoll_modify(p, closed, 7, EVPOLL_READABLE, mode));
+      EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_remove(p, closed, 7));
+    }
+}
+
+TEST_P(AfdSocket, RearmOfAOneshotClosedElsewhereSaysBadHandle) {
+  Pair s;
+  const evpoll_handle closed = s.a;
+  Send(s.b, "x");
+  ASSERT_EQ(0, evpoll_add(p, closed, 7, EVPOLL_READABLE, EVPOLL_ONESHOT));
+  WaitOne();
+  CloseForeign(&s.a);
+  EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, evpoll_rearm(p, closed, 7, EVPOLL_READABLE));
+}
+
+TEST_P(AfdSocket, ALevelSocketClosedElsewhereAfterAnEventEndsQuietly) {
+  Pair s;
+  Send(s.b, "x");
+  ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+  WaitOne();
+  CloseForeign(&s.a); // nothing polls it now
+  ExpectQuiet();
+  ExpectNoSpin();
+}
+
+// wepoll #35: a socket is polled once in the process.
+TEST_P(AfdSocket, ASecondPollerIsSentAwayAndTheFirstGoesOn) {
+  Pair s;
+  evpoll *other = nullptr;
+  ASSERT_EQ(0, evpoll_open(nullptr, &other));
+  for (uint32_t mode : kModes) {
+    SCOPED_TRACE(mode);
+    ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, mode));
+    for (int i = 0; i < 3; i++)
+      EXPECT_EQ(EVPOLL_ERR_BUSY, evpoll_add(other, s.a, 8, EVPOLL_READABLE, EVPOLL_LEVEL));
+    EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_remove(other, s.a, 8));
+    ExpectQuiet(); // also brings the first poller's poll back
+    Send(s.b, "x");
+    EXPECT_EQ(7u, WaitOne().token);
+    EXPECT_EQ("x", Drain(s.a));
+    ASSERT_EQ(0, evpoll_remove(p, s.a, 7));
+  }
+  EXPECT_EQ(0, evpoll_close(other, kLong));
+}
+
+TEST_P(AfdSocket, WhatOnePollerGaveUpIsAnothersAtOnce) {
+  Pair s;
+  evpoll *other = nullptr;
+  evpoll_event event;
+  for (int i = 0; i < 20; i++) {
+    ASSERT_EQ(0, evpoll_open(nullptr, &other));
+    ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+    ExpectQuiet();
+    ASSERT_EQ(0, evpoll_remove(p, s.a, 7));
+    ASSERT_EQ(0, evpoll_add(other, s.a, 8, EVPOLL_READABLE, EVPOLL_LEVEL));
+    Send(s.b, "x");
+    EXPECT_EQ(1, LongWait(other, &event, 1));
+    EXPECT_EQ(8u, event.token);
+    EXPECT_EQ("x", Drain(s.a));
+    ExpectQuiet();
+    EXPECT_EQ(0, evpoll_close(other, kLong));
+  }
+}
+
+TEST_P(AfdSocket, ANumberUsedAgainMayBeAnotherPollers) {
+  Pair s;
+  evpoll *other = nullptr;
+  evpoll_event event;
+  const evpoll_handle closed = s.a;
+  ASSERT_EQ(0, evpoll_open(nullptr, &other));
+  ASSERT_EQ(0, evpoll_add(p, closed, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+  CloseForeign(&s.a);
+  {
+    ForeignReuse again(closed);
+    GATE_REUSE(again);
+    ASSERT_EQ(0, evpoll_add(other, closed, 8, EVPOLL_READABLE, EVPOLL_LEVEL));
+    again.SendToIt();
+    EXPECT_EQ(1, LongWait(other, &event, 1));
+    EXPECT_EQ(8u, event.token);
+    ExpectQuiet();
+    EXPECT_EQ(0, evpoll_remove(p, closed, 7)); // once, as after any close
+    again.SendToIt();
+    EXPECT_EQ(1, LongWait(other, &event, 1));
+    EXPECT_EQ(0, evpoll_close(other, kLong));
+  }
+}
+
+// mio #1303: ABORT is true for good.
+TEST_P(AfdSocket, AResetIsReportedOnceInEdgeMode) {
+  for (uint32_t interest : {uint32_t{EVPOLL_READABLE}, uint32_t{EVPOLL_WRITABLE}, kBoth}) {
+    TcpPair s;
+    FillUp(s.b);
+    ASSERT_EQ(0, evpoll_add(p, s.b, 7, interest, EVPOLL_EDGE));
+    ExpectQuiet();
+    ResetB(s);
+    Collect(7, EVPOLL_ERROR | interest, interest);
+    ExpectQuiet();
+    ExpectNoSpin();
+    ASSERT_EQ(0, evpoll_remove(p, s.b, 7));
+  }
+}
+
+TEST_P(AfdSocket, AResetWithPriorityInterestAloneIsReportedOnceInEdgeMode) {
+  TcpPair s;
+  ASSERT_EQ(0, evpoll_add(p, s.b, 7, EVPOLL_PRIORITY, EVPOLL_EDGE));
+  ResetB(s);
+  Collect(7, EVPOLL_ERROR, EVPOLL_PRIORITY);
+  ExpectQuiet();
+  ExpectNoSpin();
+}
+
+TEST_P(AfdSocket, AnErrorEventCarriesItsStatusAndCode) {
+  TcpPair s;
+  ASSERT_EQ(0, evpoll_add(p, s.b, 7, EVPOLL_READABLE, EVPOLL_ONESHOT));
+  ResetB(s);
+  evpoll_event e = WaitOne();
+  if (!(e.events & EVPOLL_ERROR)) {
+    ASSERT_EQ(0, evpoll_rearm(p, s.b, 7, EVPOLL_READABLE));
+    e = WaitOne();
+  }
+  EXPECT_EQ(EVPOLL_ERR_RESET, e.status);
+  EXPECT_EQ(WSAECONNRESET, e.result);
+}
+
+// mio #252: any socket is taken; what is none is named.
+TEST_P(AfdSocket, HandlesThatAreNoSocketsAreUnsupported) {
+  Pipe pipe;
+  TempFile file;
+  Native event(CreateEventW(nullptr, TRUE, FALSE, nullptr));
+  for (evpoll_handle h : {HandleOf(pipe.server), file.handle, HandleOf(event.h)})
+    for (uint32_t interest : {uint32_t{EVPOLL_READABLE}, 0u})
+      EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, evpoll_add(p, h, 7, interest, EVPOLL_LEVEL));
+  const evpoll_handle closed = HandleOf(event.h);
+  event.Close();
+  EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, evpoll_add(p, closed, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+}
+
+TEST_P(AfdSocket, ABlockingForeignSocketIsServed) {
+  Pair s;
+  u_long off = 0;
+  ASSERT_EQ(0, ioctlsocket(static_cast<SOCKET>(s.a), static_cast<long>(FIONBIO), &off));
+  ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_EDGE));
+  Send(s.b, "x");
+  EXPECT_EQ(7u, WaitOne().token);
+}
+
+// Changes while a poll is in the kernel cancel it, and none is lost or doubled.
+TEST_P(AfdSocket, ManyChangesWhilePollingEndInTheLastOne) {
+  Pair s;
+  ASSERT_EQ(0, evpoll_add(p, s.a, 0, EVPOLL_READABLE, EVPOLL_LEVEL));
+  for (int round = 0; round < 50; round++) {
+    for (int i = 0; i < round % 5; i++) {
+      ASSERT_EQ(0, evpoll_modify(p, s.a, 0, EVPOLL_READABLE | EVPOLL_PRIORITY, EVPOLL_LEVEL));
+      ASSERT_EQ(0, evpoll_modify(p, s.a, 0, EVPOLL_READABLE, EVPOLL_LEVEL));
+    }
+    ASSERT_EQ(0, evpoll_modify(p, s.a, 0, EVPOLL_WRITABLE, EVPOLL_ONESHOT));
+    EXPECT_EQ(static_cast<uint32_t>(EVPOLL_WRITABLE), WaitOne().events);
+    ASSERT_EQ(0, evpoll_modify(p, s.a, 0, EVPOLL_READABLE, EVPOLL_LEVEL));
+    ExpectQuiet();
+    Send(s.b, "x");
+    EXPECT_EQ(static_cast<uint32_t>(EVPOLL_READABLE), WaitOne().events);
+    EXPECT_EQ("x", Drain(s.a));
+  }
+}
+
+TEST_P(AfdSocket, AddAndRemoveWithoutAWaitLeaveNothing) {
+  Pair s;
+  Send(s.b, "x");
+  for (uint64_t i = 0; i < 2000; i++) {
+    ASSERT_EQ(0, evpoll_add(p, s.a, i, kBoth, EVPOLL_LEVEL));
+    if (i % 3 == 0) {
+      ASSERT_EQ(1, evpoll_add(p, s.a, i, EVPOLL_READABLE, EVPOLL_EDGE));
+    }
+    ASSERT_EQ(0, evpoll_remove(p, s.a, i));
+  }
+  ExpectQuiet();
+  ExpectNoSpin();
+}
+
+} // namespace
