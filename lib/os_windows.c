@@ -155,6 +155,13 @@ bool evp_windows_is_synchronous(HANDLE file) {
   return status != EVP_STATUS_SUCCESS || (mode.Mode & EVP_FILE_SYNCHRONOUS);
 }
 
+int evp_handle_check(evpoll_handle h) {
+  DWORD flags;
+  /* An LSP's sockets may be no handles: what Winsock says of them is asked later. */
+  if (h & 3) return 0;
+  return GetHandleInformation(evp_windows_handle(h), &flags) ? 0 : (int)GetLastError();
+}
+
 /* ---- operations --------------------------------------------------------------------------- */
 
 void *evp_iovec_copy(const evpoll_iovec *iovecs, uint32_t n) {

@@ -455,6 +455,8 @@ void evp_poller_info(evpoll *p, struct evpoll_info *out) {
   if (!engine) return;
   out->io_engine = engine->id;
   out->features |= EVPOLL_FEATURE_FILE_IO | evp_backend.io_features;
+  /* A read from a pipe may have to be given up, and no thread of the pool can be. */
+  if (engine == &evp_engine_workers) out->features &= ~(uint32_t)EVPOLL_FEATURE_PIPE_IO;
   if (engine == evp_backend.native) out->features |= EVPOLL_FEATURE_NATIVE_IO;
 }
 
