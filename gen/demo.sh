@@ -20,11 +20,13 @@ fail() {
 }
 
 [ $# -ge 1 ] || fail "usage: gen/demo.sh BUILD_DIR [--keep [OPTION]...]"
-server=$1/bindings/c/examples/evpoll-serve
-[ -x "$server" ] || fail "$server is not there: build the examples first"
+server=("$1/bindings/c/examples/evpoll-serve")
+# A cross build's programs lie beside evpoll.dll, and run by an emulator.
+[ ! -e "$1/bin/evpoll-serve.exe" ] || server=("${EVPOLL_WINE:-wine64}" "$1/bin/evpoll-serve.exe")
+[ -x "${server[-1]}" ] || fail "${server[-1]} is not there: build the examples first"
 
 if [ "${2:-}" = --keep ]; then
-  exec "$server" "$folder" "${@:3}"
+  exec "${server[@]}" "$folder" "${@:3}"
 fi
 command -v curl > /dev/null || fail "curl is needed"
 
@@ -37,11 +39,12 @@ cleanup() {
 trap cleanup EXIT
 
 mkfifo "$work/output"
-"$server" "$folder" > "$work/output" 2> "$work/errors" &
+"${server[@]}" "$folder" > "$work/output" 2> "$work/errors" &
 pid=$!
 exec 3< "$work/output"
 read -r -t "$seconds" line <&3 || fail "the server did not start: $(cat "$work/errors")"
 address=${line#listening on }
+address=${address%$'\r'}
 echo "evpoll-serve serves ${folder#"$root"/}/ at http://$address/"
 
 (cd "$folder" && find . -type f -not -path '*/.*' | cut -c3- | sort) > "$work/files"

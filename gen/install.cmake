@@ -12,6 +12,10 @@ install(TARGETS evpoll EXPORT evpoll
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(TARGETS evpoll_static EXPORT evpoll
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+if(EVP_MSVC_LIBRARY)
+  install(FILES ${EVP_MSVC_LIBRARY}
+    DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/abi/evpoll.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 
@@ -42,6 +46,11 @@ else()
 endif()
 if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   string(PREPEND evp_pc_includedir "\${prefix}/")
+endif()
+set(evp_pc_private -pthread)
+if(WIN32)
+  list(TRANSFORM EVP_SYSTEM_LIBRARIES PREPEND -l OUTPUT_VARIABLE evp_pc_private)
+  list(JOIN evp_pc_private " " evp_pc_private)
 endif()
 configure_file(${PROJECT_SOURCE_DIR}/bindings/c/evpoll.pc.in
   ${PROJECT_BINARY_DIR}/package/evpoll.pc @ONLY)

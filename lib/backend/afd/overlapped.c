@@ -31,7 +31,7 @@ static int32_t bind_handle(evpoll *p, evpoll_handle h, bool attach) {
   /* The flag chooses the pool here too, which needs no handle to be bound. */
   if ((p->flags & EVPOLL_OPEN_NO_URING) && !attach)
     return GetFileType(evp_windows_handle(h)) == FILE_TYPE_PIPE ? evp_fail(EVPOLL_ERR_UNSUPPORTED)
-                                                                 : 1;
+                                                                : 1;
   uint8_t *known = evp_table_reach(&port->files, (uint32_t)h);
   if (!known) return evp_fail(EVPOLL_ERR_NO_MEMORY);
   HANDLE file = evp_windows_handle(h);
