@@ -687,11 +687,11 @@ EVPOLL_API int32_t evpoll_post(evpoll *p, uint64_t token, int64_t result);
  *
  * Makes what serves the operations, so that the first one cannot fail for want of it. Windows:
  * binds the handle to this poller's completion port for the rest of its life; a synchronous handle
- * is served by the worker pool. Calling it is optional for handles of
- * evpoll_file_open().
+ * is served by the worker pool. Calling it is optional for what evpoll_submit() serves.
  *
  * @param p the poller
- * @param handle a regular file or block device
+ * @param handle a regular file or block device; Windows: also what else the caller's own operations
+ *        are started on (evpoll_aio_open), a named pipe or a socket
  * @return 0, EVPOLL_ERR_INVALID, EVPOLL_ERR_BAD_HANDLE, EVPOLL_ERR_UNSUPPORTED (another kind of
  *         handle, or EVPOLL_OPEN_NATIVE_IO_ONLY and the kernel does not serve it), EVPOLL_ERR_BUSY
  *         (bound to another port), EVPOLL_ERR_LIMIT, EVPOLL_ERR_NO_MEMORY, EVPOLL_ERR_SHUTDOWN,

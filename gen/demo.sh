@@ -22,7 +22,7 @@ fail() {
 [ $# -ge 1 ] || fail "usage: gen/demo.sh BUILD_DIR [--keep [OPTION]...]"
 server=("$1/bindings/c/examples/evpoll-serve")
 # A cross build's programs lie beside evpoll.dll, and run by an emulator.
-[ ! -e "$1/bin/evpoll-serve.exe" ] || server=("${EVPOLL_WINE:-wine64}" "$1/bin/evpoll-serve.exe")
+[ ! -e "$1/bin/evpoll.dll" ] || server=("${EVPOLL_WINE:-wine64}" "$1/bin/evpoll-serve.exe")
 [ -x "${server[-1]}" ] || fail "${server[-1]} is not there: build the examples first"
 
 if [ "${2:-}" = --keep ]; then

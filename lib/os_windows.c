@@ -13,6 +13,7 @@
 
 #include <windows.h>
 
+#include "backend/afd/afd_socket.h"
 #include "backend/afd/nt.h"
 #include "os_windows.h"
 
@@ -93,6 +94,7 @@ static void need_slots(void) {
 }
 
 void evp_windows_forget(void) {
+  evp_afd_forget();
   if (code_slot != TLS_OUT_OF_INDEXES) TlsFree(code_slot);
   if (self_slot != TLS_OUT_OF_INDEXES) TlsFree(self_slot);
 }

@@ -59,5 +59,6 @@ case $way in
 esac
 [ -n "${EMULATOR:-}" ] || exit 0
 cd "$work"
-"$EMULATOR" ./consumer_c.exe </dev/null >output 2>&1 || { cat output >&2 && fail "does not work"; }
+printf 'This is the text that the consumer reads.\n' >text
+"$EMULATOR" ./consumer_c.exe text </dev/null >output 2>&1 || { cat output >&2 && fail "does not work"; }
 [ -s output ] || fail "printed nothing: it did not run"

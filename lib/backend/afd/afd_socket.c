@@ -51,6 +51,8 @@ static struct number *lock_number(uint32_t handle) {
   return n;
 }
 
+void evp_afd_forget(void) { evp_table_free(&numbers); }
+
 void evp_afd_number_is_new(evpoll_handle h) {
   struct number *n = h >= 0 && h < INT32_MAX - 64 ? lock_number((uint32_t)h) : NULL;
   if (!n) return;

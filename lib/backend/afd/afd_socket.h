@@ -13,4 +13,7 @@ void evp_afd_number_is_new(evpoll_handle h);
  * of a refusal. `so_error` is what Winsock says. */
 int evp_afd_take_error(evpoll_handle h, int so_error);
 
+/* The library is about to be unloaded: there is no poller left. */
+void evp_afd_forget(void);
+
 #endif
