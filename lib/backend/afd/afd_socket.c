@@ -17,98 +17,12 @@
  * The end: remove, a newer add, or close of the poller. The poll is cancelled at once, and the
  * memory freed when its packet has come back (and no list has it): until then the kernel may write.
  *
- * A number of a socket has one owner in the process, the registration that may poll it. A second
- * poller's add finds out whether the owner's poll is still on the socket, by cancelling it: if so
- * it is the same socket, and the add is refused (the owner polls again); if not, the number is
- * free.
- *
  * A socket that is closed while nothing polls it is not seen to go. evpoll_socket_close() says so;
  * of others the next poll tells, or the next owner's add. */
-#include "afd_socket.h"
-
 #include <stdlib.h>
 
 #include "port.h"
 #include "status.h"
-
-/* ---- numbers ------------------------------------------------------------------------------ */
-
-struct number {
-  struct evp_sock *owner; /* who may poll it */
-  int error;              /* what AFD told of, until it is taken */
-  int taken;              /* what Winsock will go on telling */
-};
-enum { LOCKS = 16 };
-static struct evp_mutex locks[LOCKS]; /* zero is an open lock here */
-static struct evp_table numbers = {.entry_size = sizeof(struct number)};
-
-/* Taken inside port->lock, never around it. */
-static struct evp_mutex *lock_of(uint32_t handle) { return &locks[handle / 4 % LOCKS]; }
-
-static struct number *lock_number(uint32_t handle) {
-  struct number *n = evp_table_at(&numbers, handle);
-  if (n) evp_mutex_lock(lock_of(handle));
-  return n;
-}
-
-void evp_afd_forget(void) { evp_table_free(&numbers); }
-
-void evp_afd_number_is_new(evpoll_handle h) {
-  struct number *n = h >= 0 && h < INT32_MAX - 64 ? lock_number((uint32_t)h) : NULL;
-  if (!n) return;
-  if (n->owner) n->owner->lost = true;
-  *n = (struct number){0};
-  evp_mutex_unlock(lock_of((uint32_t)h));
-}
-
-int evp_afd_take_error(evpoll_handle h, int so_error) {
-  struct number *n = h >= 0 && h < INT32_MAX - 64 ? lock_number((uint32_t)h) : NULL;
-  if (!n) return so_error;
-  int os_code = n->error ? n->error : so_error;
-  if (!n->error && os_code == n->taken) os_code = 0;
-  if (os_code) n->taken = os_code;
-  n->error = 0;
-  evp_mutex_unlock(lock_of((uint32_t)h));
-  return os_code;
-}
-
-static void note_error(struct evp_sock *k) {
-  struct number *n = lock_number(k->handle);
-  if (n->owner == k && n->taken != k->error) n->error = k->error;
-  evp_mutex_unlock(lock_of(k->handle));
-}
-
-/* The owner's poll is cancelled to see whether there is one: see the top. `mine` is the former
- * registration of the same poller. */
-static int32_t claim(struct evp_sock *k, const struct evp_sock *mine, bool *had_out) {
-  struct number *n = evp_table_reach(&numbers, k->handle);
-  if (!n) return evp_fail(EVPOLL_ERR_NO_MEMORY);
-  int32_t status = 0;
-  evp_mutex_lock(lock_of(k->handle));
-  struct evp_sock *owner = n->owner;
-  const bool polled = owner && owner != mine && owner->polling;
-  if (polled && (owner->cancelled || evp_afd_cancel(owner->group, owner))) {
-    owner->cancelled = true;
-    status = evp_fail(EVPOLL_ERR_BUSY);
-  } else {
-    *had_out = owner && owner == mine;
-    if (owner) owner->lost = true;
-    *n = (struct number){.owner = k};
-  }
-  evp_mutex_unlock(lock_of(k->handle));
-  return status;
-}
-
-/* The number is nobody's, or again that of `former`. */
-static void disclaim(struct evp_sock *k, struct evp_sock *former) {
-  struct number *n = lock_number(k->handle);
-  if (!n) return;
-  if (n->owner == k) {
-    n->owner = former;
-    if (former) former->lost = false;
-  }
-  evp_mutex_unlock(lock_of(k->handle));
-}
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
@@ -133,7 +47,7 @@ static void enqueue(struct evp_port *port, struct evp_sock *k) {
 
 /* The registration is over. */
 static void retire(struct evp_port *port, struct evp_sock *k) {
-  disclaim(k, NULL);
+  evp_number_disclaim(k, NULL);
   k->retired = true;
   if (k->polling && !k->cancelled) k->cancelled = evp_afd_cancel(k->group, k);
   drop(port, k);
@@ -195,13 +109,13 @@ static bool says_closed(NTSTATUS status) {
 static NTSTATUS start_poll(struct evp_port *port, struct evp_sock *k) {
   const uint32_t events = wanted(k);
   NTSTATUS status = EVP_STATUS_INVALID_HANDLE;
-  struct number *n = lock_number(k->handle);
-  (void)n; /* is there: claimed */
+  struct evp_mutex *lock = evp_number_lock(k->handle);
+  evp_mutex_lock(lock);
   if (!k->lost) {
     status = evp_afd_poll(k->group, k, events);
     k->polling = !EVP_NT_ERROR(status);
   }
-  evp_mutex_unlock(lock_of(k->handle));
+  evp_mutex_unlock(lock);
   if (!k->polling) return status;
   k->asked = events;
   k->uses++;
@@ -297,12 +211,12 @@ static int32_t make(struct evp_port *port, evpoll_handle h, HANDLE base, const s
   k->uses = 1;
   set(k, s);
   bool had = false;
-  int32_t status = claim(k, old, &had);
+  int32_t status = evp_number_claim(k, old, &had);
   if (status == 0 && k->armed) {
     const NTSTATUS polled = start_poll(port, k);
     if (EVP_NT_ERROR(polled)) {
       status = fail_poll(polled);
-      disclaim(k, had ? old : NULL);
+      evp_number_disclaim(k, had ? old : NULL);
     }
   }
   if (status < 0)
@@ -319,9 +233,7 @@ static bool renew(struct evp_sock *old, const struct evp_source *s) {
   if (!evp_afd_cancel(old->group, old)) return false;
   old->cancelled = true;
   set(old, s);
-  struct number *n = lock_number(old->handle);
-  n->error = n->taken = 0;
-  evp_mutex_unlock(lock_of(old->handle));
+  evp_number_forget_errors(old->handle);
   return true;
 }
 
@@ -434,10 +346,10 @@ static void read_packet(struct evp_port *port, struct evp_sock *k) {
     enqueue(port, k); /* its time was up, in 29,000 years */
   } else if (info->Events & AFD_POLL_LOCAL_CLOSE) {
     k->closed = true;
-    disclaim(k, NULL);
+    evp_number_disclaim(k, NULL);
   } else if (info->Events & (AFD_POLL_ABORT | AFD_POLL_CONNECT_FAIL)) {
     k->error = code_of(info->Status);
-    note_error(k);
+    evp_number_note_error(k);
     say(port, k, info->Events);
   } else {
     say(port, k, info->Events);
@@ -496,7 +408,7 @@ void evp_socks_close(struct evp_port *port) {
     struct evp_sock **slot = evp_table_at(&port->socks, i);
     if (!slot || !*slot) continue;
     struct evp_sock *k = *slot;
-    disclaim(k, NULL);
+    evp_number_disclaim(k, NULL);
     k->retired = true;
     drop(port, k);
     *slot = NULL;

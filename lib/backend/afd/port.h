@@ -106,6 +106,19 @@ int32_t evp_afd_base(evpoll_handle h, HANDLE *base_out);
 /* 0, or why the number is no open socket. */
 int32_t evp_afd_is_open(evpoll_handle h);
 
+/* ---- afd_number.c --------------------------------------------------------------------------- */
+
+/* Held over each poll, so that no other poller takes the number meanwhile. */
+struct evp_mutex *evp_number_lock(uint32_t handle);
+/* Makes k the one that may poll its number. `mine` is the former registration of the same poller;
+ * had_out: it was the owner. EVPOLL_ERR_BUSY: another poller's is. */
+int32_t evp_number_claim(struct evp_sock *k, const struct evp_sock *mine, bool *had_out);
+/* The number is nobody's any more, or again that of `former`. */
+void evp_number_disclaim(struct evp_sock *k, struct evp_sock *former);
+/* k->error is what the socket's owner may take. */
+void evp_number_note_error(struct evp_sock *k);
+void evp_number_forget_errors(uint32_t handle);
+
 /* ---- afd_socket.c --------------------------------------------------------------------------- */
 
 int32_t evp_sock_watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t was, bool fresh,
