@@ -19,7 +19,10 @@
 
 enum { LONGEST_PATH = 32767, SHORT_PATH = 240 };
 
-static int32_t fail_last(void) { return evp_fail_os((int)GetLastError()); }
+static int32_t fail_last(void) {
+  const int os_code = (int)GetLastError();
+  return os_code ? evp_fail_os(os_code) : evp_fail(EVPOLL_ERR_OS); /* never a success */
+}
 
 /* ---- paths -------------------------------------------------------------------------------- */
 

@@ -35,7 +35,10 @@ int evp_windows_need_winsock(void) {
   return InitOnceExecuteOnce(&once, start_winsock, &os_code, NULL) ? 0 : os_code;
 }
 
-static int32_t fail_last(void) { return evp_fail_os(WSAGetLastError()); }
+static int32_t fail_last(void) {
+  const int os_code = WSAGetLastError();
+  return os_code ? evp_fail_os(os_code) : evp_fail(EVPOLL_ERR_OS); /* never a success */
+}
 
 /* Winsock says "not a socket" also of what is not open. */
 int32_t evp_windows_no_socket(evpoll_handle handle, int os_code) {
@@ -181,7 +184,7 @@ static int32_t open_socket(int family, int type, SOCKET *out) {
 /* Without it another program could take the port over: SO_REUSEADDR means that here. */
 static int32_t open_bound(const char *host, int32_t port, int type, SOCKET *out) {
   union address address;
-  int length;
+  int length = 0;
   SOCKET s = INVALID_SOCKET;
   int32_t status = parse_address(host, port, &address, &length);
   if (status == 0) status = open_socket(address.any.sa_family, type, &s);
@@ -195,7 +198,7 @@ static int32_t open_bound(const char *host, int32_t port, int type, SOCKET *out)
 
 int32_t evp_socket_tcp_listen(const char *host, int32_t port, int32_t backlog,
                               evpoll_handle *handle_out) {
-  SOCKET s;
+  SOCKET s = INVALID_SOCKET;
   const int32_t status = open_bound(host, port, SOCK_STREAM, &s);
   if (status < 0) return status;
   if (listen(s, backlog == 0 ? SOMAXCONN : backlog) != 0) return abandon(s, fail_last());
@@ -204,7 +207,7 @@ int32_t evp_socket_tcp_listen(const char *host, int32_t port, int32_t backlog,
 }
 
 int32_t evp_socket_udp_bind(const char *host, int32_t port, evpoll_handle *handle_out) {
-  SOCKET s;
+  SOCKET s = INVALID_SOCKET;
   const int32_t status = open_bound(host, port, SOCK_DGRAM, &s);
   if (status < 0) return status;
   *handle_out = (evpoll_handle)s;
@@ -213,7 +216,7 @@ int32_t evp_socket_udp_bind(const char *host, int32_t port, evpoll_handle *handl
 
 int32_t evp_socket_tcp_connect(const char *host, int32_t port, evpoll_handle *handle_out) {
   union address address;
-  int length;
+  int length = 0;
   SOCKET s = INVALID_SOCKET;
   int32_t status = parse_address(host, port, &address, &length);
   if (status == 0) status = open_socket(address.any.sa_family, SOCK_STREAM, &s);
@@ -264,7 +267,7 @@ static int32_t accept_from(SOCKET listener, SOCKET peer, SOCKET *out) {
 int32_t evp_socket_pair(evpoll_handle *first_out, evpoll_handle *second_out) {
   union address address;
   int length = sizeof address;
-  SOCKET listener, first, second = INVALID_SOCKET;
+  SOCKET listener = INVALID_SOCKET, first = INVALID_SOCKET, second = INVALID_SOCKET;
   u_long off = 0;
   int32_t status = open_bound("127.0.0.1", 0, SOCK_STREAM, &listener);
   if (status < 0) return status;
@@ -353,7 +356,7 @@ int32_t evp_socket_sendto(evpoll_handle handle, const void *buffer, uint64_t len
                           const char *host, int32_t port) {
   if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   union address to;
-  int to_length;
+  int to_length = 0;
   const int32_t status = parse_address(host, port, &to, &to_length);
   if (status < 0) return status;
   const char *bytes = buffer ? buffer : "";
