@@ -164,6 +164,8 @@ static int32_t make_non_blocking(SOCKET s) {
 }
 
 static int32_t open_socket(int family, int type, SOCKET *out) {
+  const int failed = evp_windows_need_winsock();
+  if (failed) return evp_fail_os(failed);
   const SOCKET s =
       WSASocketW(family, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
   if (s == INVALID_SOCKET) return fail_last();
@@ -263,22 +265,26 @@ static int32_t accept_from(SOCKET listener, SOCKET peer, SOCKET *out) {
   }
 }
 
-/* Blocking sockets until the connection is made: over loopback that takes no network. */
-int32_t evp_socket_pair(evpoll_handle *first_out, evpoll_handle *second_out) {
+/* A listener, and a socket that is connected with it; both are blocking until the connection is
+ * made, which over loopback takes no network. */
+static int32_t connect_pair(SOCKET first, SOCKET listener, SOCKET *second_out) {
   union address address;
   int length = sizeof address;
-  SOCKET listener = INVALID_SOCKET, first = INVALID_SOCKET, second = INVALID_SOCKET;
   u_long off = 0;
-  int32_t status = open_bound("127.0.0.1", 0, SOCK_STREAM, &listener);
-  if (status < 0) return status;
   if (ioctlsocket(listener, (long)FIONBIO, &off) != 0 || listen(listener, 1) != 0 ||
-      getsockname(listener, &address.any, &length) != 0)
-    return abandon(listener, fail_last());
-  status = open_socket(AF_INET, SOCK_STREAM, &first);
-  if (status < 0) return abandon(listener, status);
-  if (ioctlsocket(first, (long)FIONBIO, &off) != 0 || connect(first, &address.any, length) != 0)
-    status = fail_last();
-  if (status == 0) status = accept_from(listener, first, &second);
+      getsockname(listener, &address.any, &length) != 0 ||
+      ioctlsocket(first, (long)FIONBIO, &off) != 0 || connect(first, &address.any, length) != 0)
+    return fail_last();
+  return accept_from(listener, first, second_out);
+}
+
+int32_t evp_socket_pair(evpoll_handle *first_out, evpoll_handle *second_out) {
+  SOCKET listener = INVALID_SOCKET, first = INVALID_SOCKET, second = INVALID_SOCKET;
+  int32_t status = open_socket(AF_INET, SOCK_STREAM, &first);
+  if (status < 0) return status;
+  status = open_bound("127.0.0.1", 0, SOCK_STREAM, &listener);
+  if (status < 0) return abandon(first, status);
+  status = connect_pair(first, listener, &second);
   closesocket(listener);
   if (status == 0) status = make_non_blocking(first);
   if (status == 0) status = make_non_blocking(second);

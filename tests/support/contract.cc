@@ -215,7 +215,7 @@ int64_t Fill(evpoll_handle h) {
 void FillUp(evpoll_handle h) {
   // TCP moves bytes to the other side for a while, and there is room again behind each of them.
   // h may be registered, so it is not watched here but tried until nothing fits any more.
-  for (int full = 0; full < 2; std::this_thread::sleep_for(std::chrono::milliseconds(5)))
+  for (int full = 0; full < 4; std::this_thread::sleep_for(std::chrono::milliseconds(5)))
     full = Fill(h) == 0 ? full + 1 : 0;
 }
 
