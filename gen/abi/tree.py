@@ -18,8 +18,10 @@ class Tree:
         self.baseline = self.source / "abi" / "baseline"
 
     def built(self, name):
-        """A file that the build makes in its folder for lib/; DLLs lie beside the programs."""
-        path = self.build / ("bin" if name.endswith(".dll") else "lib") / name
+        """A file that the build makes in its folder for lib/, or, a DLL, beside the programs."""
+        path = self.build / "bin" / name
+        if not path.exists():
+            path = self.build / "lib" / name
         if not path.exists():
             raise Failure(f"{path} is missing: build the targets evpoll and evpoll_static first")
         return path
