@@ -149,12 +149,13 @@ int evp_fork_mark(const volatile uint32_t **mark_out, uint32_t *value_out) {
 
 /* ---- handles ------------------------------------------------------------------------------ */
 
-bool evp_windows_is_synchronous(HANDLE file) {
+int evp_windows_is_synchronous(HANDLE file, bool *synchronous_out) {
   IO_STATUS_BLOCK iosb;
-  FILE_MODE_INFORMATION mode;
+  FILE_MODE_INFORMATION mode = {0};
   const NTSTATUS status =
       NtQueryInformationFile(file, &iosb, &mode, sizeof mode, EVP_FILE_MODE_INFORMATION);
-  return status != EVP_STATUS_SUCCESS || (mode.Mode & EVP_FILE_SYNCHRONOUS);
+  *synchronous_out = mode.Mode & EVP_FILE_SYNCHRONOUS;
+  return status == EVP_STATUS_SUCCESS ? 0 : (int)RtlNtStatusToDosError(status);
 }
 
 int evp_handle_check(evpoll_handle h) {

@@ -22,8 +22,8 @@ static inline HANDLE evp_windows_handle(evpoll_handle h) { return (HANDLE)(intpt
 static inline bool evp_windows_is_number(evpoll_handle h) { return h >= 0 && h < UINT32_MAX; }
 static inline SOCKET evp_windows_socket(evpoll_handle h) { return (SOCKET)h; }
 
-/* Was the file opened without FILE_FLAG_OVERLAPPED? True also for what cannot be asked. */
-bool evp_windows_is_synchronous(HANDLE file);
+/* Was the file opened without FILE_FLAG_OVERLAPPED? Returns 0, or why it cannot be asked. */
+int evp_windows_is_synchronous(HANDLE file, bool *synchronous_out);
 
 /* Winsock, once for the process. Returns 0 or its code. */
 int evp_windows_need_winsock(void);

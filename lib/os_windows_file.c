@@ -85,9 +85,11 @@ static int32_t look(evpoll_handle handle, DWORD *type_out) {
       return evp_fail(EVPOLL_ERR_UNSUPPORTED);
     return 0;
   }
-  if (*type_out == FILE_TYPE_PIPE && !is_socket(file) && !evp_windows_is_synchronous(file))
-    return 0;
-  return evp_fail(EVPOLL_ERR_UNSUPPORTED);
+  if (*type_out != FILE_TYPE_PIPE || is_socket(file)) return evp_fail(EVPOLL_ERR_UNSUPPORTED);
+  bool synchronous;
+  const int unknown = evp_windows_is_synchronous(file, &synchronous);
+  if (unknown) return evp_fail_os(unknown);
+  return synchronous ? evp_fail(EVPOLL_ERR_UNSUPPORTED) : 0;
 }
 
 int32_t evp_file_check(evpoll_handle handle) {

@@ -40,7 +40,11 @@ static int32_t bind_handle(evpoll *p, evpoll_handle h, bool attach) {
     return 0;
   }
   const int os_code = (int)GetLastError();
-  if (evp_windows_is_synchronous(file)) {
+  bool synchronous;
+  const int unknown = evp_windows_is_synchronous(file, &synchronous);
+  /* No guess: the pool cannot cancel what it waits for on an overlapped pipe. */
+  if (unknown) return *known == BOUND ? 0 : evp_fail_os(unknown);
+  if (synchronous) {
     if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code);
     *known = SYNCHRONOUS;
     return 1;
