@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#include "model.h"
+
+#include "program.h"
+
+#include "sim.h"
+
+#include <utility>
+
+namespace {
+
+enum {
+  RECEIVE = 1,
+  EXPEDITED = 2,
+  SEND = 4,
+  DISCONNECT = 8,
+  ABORT = 0x10,
+  ACCEPT = 0x80,
+  FAIL = 0x100
+};
+
+// What the contract calls true, by what is true of the socket.
+uint32_t TrueBits(evpoll_handle h) {
+  const uint32_t afd = nt_truth(static_cast<uintptr_t>(h));
+  uint32_t bits = 0;
+  if (afd & (RECEIVE | DISCONNECT | ABORT | ACCEPT | FAIL)) bits |= EVPOLL_READABLE;
+  if (afd & (SEND | ABORT | FAIL)) bits |= EVPOLL_WRITABLE;
+  if (afd & EXPEDITED) bits |= EVPOLL_PRIORITY;
+  return bits;
+}
+
+uint32_t AllowedBits(uint32_t interest) {
+  if (!interest) return 0;
+  return interest | EVPOLL_ERROR | EVPOLL_WRITE_CLOSED |
+         (interest & EVPOLL_READABLE ? EVPOLL_READ_CLOSED : 0);
+}
+
+unsigned long long Wide(uint64_t x) { return x; }
+
+} // namespace
+
+// ---- registrations ------------------------------------------------------------------------------
+
+void Model::Added(uint64_t token, evpoll_handle h, uint32_t interest, uint32_t mode) {
+  for (auto &[other, r] : registrations)
+    if (r.handle == h && !r.ended_at) r.ended_at = step; // replaced, or closed and used again
+  registrations[token] = {h, interest, mode, interest, true, 0, 0};
+}
+
+void Model::NotAdded(uint64_t token) {
+  const evpoll_handle h = registrations.at(token).handle;
+  registrations.erase(token);
+  for (auto &[other, r] : registrations)
+    if (r.handle == h && r.ended_at == step) r.ended_at = 0;
+}
+
+void Model::Modified(uint64_t token, uint32_t interest, uint32_t mode) {
+  Registration &r = registrations.at(token);
+  r.interest = r.armed = interest;
+  r.mode = mode;
+}
+
+void Model::Rearmed(uint64_t token, uint32_t bits) {
+  Registration &r = registrations.at(token);
+  if (r.mode == EVPOLL_ONESHOT) r.armed = bits;
+  if (r.mode == EVPOLL_EDGE) r.armed |= bits & blocked_[r.handle];
+}
+
+void Model::Ended(uint64_t token) { registrations.at(token).ended_at = step; }
+
+void Model::Closed(evpoll_handle h) {
+  for (auto &[token, r] : registrations)
+    if (r.handle == h) r.open = false;
+  blocked_.erase(h);
+}
+
+void Model::Readiness(const evpoll_event &e, uint64_t began) {
+  const auto found = registrations.find(e.token);
+  if (found == registrations.end())
+    nt_violation("an event of token %llu, which never was", Wide(e.token));
+  Registration &r = found->second;
+  if (r.ended_at && r.ended_at < began)
+    nt_violation("an event of token %llu, which ended before the wait began", Wide(e.token));
+  if (e.events & ~AllowedBits(r.interest) && !r.ended_at)
+    nt_violation("token %llu: bits %x came, with interest %x", Wide(e.token), e.events, r.interest);
+  if (r.mode == EVPOLL_ONESHOT) {
+    if (!r.armed && !r.ended_at) nt_violation("token %llu: ONESHOT reported twice", Wide(e.token));
+    r.armed = 0;
+  }
+  if (r.mode == EVPOLL_EDGE) r.armed &= ~e.events;
+  r.came |= e.events;
+  blocked_[r.handle] &= ~e.events;
+}
+
+// ---- operations, posts, wakes -------------------------------------------------------------------
+
+void Model::Submitted(uint64_t token, Operation op) { operations_[token] = std::move(op); }
+
+void Model::Cancelled(uint64_t op) {
+  for (auto &[token, o] : operations_)
+    if (op == EVPOLL_OP_ALL || o.op == op) o.cancelled = true;
+}
+
+void Model::Completion(evpoll *p, const evpoll_event &e) {
+  const auto found = operations_.find(e.token);
+  if (found == operations_.end())
+    nt_violation("a completion of token %llu, which has none", Wide(e.token));
+  const Operation &o = found->second;
+  if (o.op != e.op) nt_violation("a completion of another operation");
+  if (o.is_list != !!(e.events & EVPOLL_IO_LIST)) nt_violation("a completion of another kind");
+  if (e.status == EVPOLL_ERR_CANCELLED && !o.cancelled) nt_violation("cancelled unasked");
+  if (e.status < 0 && !o.cancelled && !faulty)
+    nt_violation("an operation failed: %d, code %lld", e.status, static_cast<long long>(e.result));
+  if (o.is_list) {
+    std::vector<evpoll_result> results(static_cast<size_t>(o.entries));
+    if (evpoll_list_take(p, e.op, results.data(), o.entries) != o.entries)
+      nt_violation("a list was not to be taken");
+  } else if (o.code == EVPOLL_IO_READ && e.status == 0 && o.offset >= 0) {
+    for (int64_t i = 0; i < e.result; i++)
+      if (o.buffer[static_cast<size_t>(i)] != PatternAt(o.offset + i))
+        nt_violation("a read found other bytes");
+  }
+  operations_.erase(found); // the buffer is ours again, and goes: who writes it now is seen
+}
+
+void Model::Post(const evpoll_event &e) {
+  if (posts_.empty() || posts_.front() != e.token) nt_violation("a post came out of turn");
+  posts_.pop_front();
+}
+
+void Model::Event(evpoll *p, const evpoll_event &e, uint64_t began) {
+  Trace("  event: token %llu, events %x, status %d", Wide(e.token), e.events, e.status);
+  if (e.events & (EVPOLL_IO | EVPOLL_IO_LIST)) return Completion(p, e);
+  if (e.events & EVPOLL_POST) return Post(e);
+  if (!(e.events & EVPOLL_WAKE)) return Readiness(e, began);
+  if (wakes_-- == 0) nt_violation("more wakes came than were asked for");
+  wake_owed_ = false;
+}
+
+// ---- what is owed -------------------------------------------------------------------------------
+
+uint32_t Model::Owed(const Registration &r) const {
+  if (r.ended_at || !r.open) return 0;
+  const uint32_t now = TrueBits(r.handle);
+  switch (r.mode) {
+  case EVPOLL_LEVEL: return now & r.interest & ~r.came;
+  default: return now & r.armed; // what came is not armed
+  }
+}
+
+void Model::Forget() {
+  for (auto &[token, r] : registrations) r.came = 0;
+}
+
+bool Model::Owes() const {
+  if (!operations_.empty() || !posts_.empty() || wake_owed_) return true;
+  for (const auto &[token, r] : registrations)
+    if (Owed(r)) return true;
+  return false;
+}
+
+void Model::CheckNothingOwed() const {
+  if (faulty) return;
+  if (!posts_.empty()) nt_violation("a post was lost");
+  if (wake_owed_) nt_violation("a wake was lost");
+  if (!operations_.empty()) nt_violation("an operation never completed");
+  for (const auto &[token, r] : registrations)
+    if (const uint32_t bits = Owed(r))
+      nt_violation("token %llu (handle %lld, mode %u, interest %x): bits %x were lost", Wide(token),
+                   static_cast<long long>(r.handle), r.mode, r.interest, bits);
+}
+
+void Model::CheckQuiet() const {
+  if (faulty) return;
+  for (const auto &[token, r] : registrations) {
+    if (r.ended_at || !r.open || !r.came) continue;
+    const uint32_t now = TrueBits(r.handle);
+    if (r.mode == EVPOLL_LEVEL && (r.came & 7 & ~now))
+      nt_violation("token %llu: bits %x came, %x are true", Wide(token), r.came, now);
+  }
+}
