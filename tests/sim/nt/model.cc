@@ -5,6 +5,7 @@
 
 #include "sim.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace {
@@ -44,7 +45,7 @@ unsigned long long Wide(uint64_t x) { return x; }
 void Model::Added(uint64_t token, evpoll_handle h, uint32_t interest, uint32_t mode) {
   for (auto &[other, r] : registrations)
     if (r.handle == h && !r.ended_at) r.ended_at = step; // replaced, or closed and used again
-  registrations[token] = {h, interest, mode, interest, true, 0, 0};
+  registrations[token] = {h, interest, mode, interest, true, 0, 0, interest, 0, 0, false, false};
 }
 
 void Model::NotAdded(uint64_t token) {
@@ -56,12 +57,20 @@ void Model::NotAdded(uint64_t token) {
 
 void Model::Modified(uint64_t token, uint32_t interest, uint32_t mode) {
   Registration &r = registrations.at(token);
+  r.before = r.interest;
+  r.changed_at = step;
+  r.changes += 3; // no more waiters are there
+  r.doubt = false;
   r.interest = r.armed = interest;
   r.mode = mode;
 }
 
 void Model::Rearmed(uint64_t token, uint32_t bits) {
   Registration &r = registrations.at(token);
+  r.before = r.interest;
+  r.changed_at = step;
+  r.changes += 3; // no more waiters are there
+  r.doubt = false;
   if (r.mode == EVPOLL_ONESHOT) r.armed = bits;
   if (r.mode == EVPOLL_EDGE) r.armed |= bits & blocked_[r.handle];
 }
@@ -81,10 +90,19 @@ void Model::Readiness(const evpoll_event &e, uint64_t began) {
   Registration &r = found->second;
   if (r.ended_at && r.ended_at < began)
     nt_violation("an event of token %llu, which ended before the wait began", Wide(e.token));
-  if (e.events & ~AllowedBits(r.interest) && !r.ended_at)
+  const bool old = many_waiters && began <= r.changed_at; // it may tell of before the change
+  const uint32_t allowed = AllowedBits(r.interest) | (old ? AllowedBits(r.before) : 0);
+  if (e.events & ~allowed && !r.ended_at)
     nt_violation("token %llu: bits %x came, with interest %x", Wide(e.token), e.events, r.interest);
+  if (r.changing) { // of before or after the change: nobody can tell
+    r.doubt = true;
+    return;
+  }
   if (r.mode == EVPOLL_ONESHOT) {
-    if (!r.armed && !r.ended_at) nt_violation("token %llu: ONESHOT reported twice", Wide(e.token));
+    const bool late = !r.armed && r.changes > 0 && many_waiters; // taken before the change
+    r.changes -= late;
+    if (!r.armed && !r.ended_at && !late)
+      nt_violation("token %llu: ONESHOT reported twice", Wide(e.token));
     r.armed = 0;
   }
   if (r.mode == EVPOLL_EDGE) r.armed &= ~e.events;
@@ -96,6 +114,11 @@ void Model::Readiness(const evpoll_event &e, uint64_t began) {
 
 void Model::Submitted(uint64_t token, Operation op) { operations_[token] = std::move(op); }
 
+void Model::Started(uint64_t token, uint64_t op) {
+  const auto found = operations_.find(token);
+  if (found != operations_.end()) found->second.op = op;
+}
+
 void Model::Cancelled(uint64_t op) {
   for (auto &[token, o] : operations_)
     if (op == EVPOLL_OP_ALL || o.op == op) o.cancelled = true;
@@ -106,7 +129,7 @@ void Model::Completion(evpoll *p, const evpoll_event &e) {
   if (found == operations_.end())
     nt_violation("a completion of token %llu, which has none", Wide(e.token));
   const Operation &o = found->second;
-  if (o.op != e.op) nt_violation("a completion of another operation");
+  if (o.op && o.op != e.op) nt_violation("a completion of another operation");
   if (o.is_list != !!(e.events & EVPOLL_IO_LIST)) nt_violation("a completion of another kind");
   if (e.status == EVPOLL_ERR_CANCELLED && !o.cancelled) nt_violation("cancelled unasked");
   if (e.status < 0 && !o.cancelled && !faulty)
@@ -124,8 +147,10 @@ void Model::Completion(evpoll *p, const evpoll_event &e) {
 }
 
 void Model::Post(const evpoll_event &e) {
-  if (posts_.empty() || posts_.front() != e.token) nt_violation("a post came out of turn");
-  posts_.pop_front();
+  const auto found = std::find(posts_.begin(), posts_.end(), e.token);
+  if (found == posts_.end()) nt_violation("a post came that was not sent, or twice");
+  if (found != posts_.begin() && !many_waiters) nt_violation("a post came out of turn");
+  posts_.erase(found);
 }
 
 void Model::Event(evpoll *p, const evpoll_event &e, uint64_t began) {
@@ -141,6 +166,7 @@ void Model::Event(evpoll *p, const evpoll_event &e, uint64_t began) {
 
 uint32_t Model::Owed(const Registration &r) const {
   if (r.ended_at || !r.open) return 0;
+  if (r.doubt && r.mode != EVPOLL_LEVEL) return 0;
   const uint32_t now = TrueBits(r.handle);
   switch (r.mode) {
   case EVPOLL_LEVEL: return now & r.interest & ~r.came;

@@ -15,14 +15,18 @@
 struct Registration {
   evpoll_handle handle;
   uint32_t interest, mode;
-  uint32_t armed;    // ONESHOT: bits of the one event that may come. EDGE: bits that are owed
-  bool open;         // the handle was not closed
-  uint64_t ended_at; // 0: registered. Else the step at which the remove had returned
-  uint32_t came;     // bits since the last Forget()
+  uint32_t armed;       // ONESHOT: bits of the one event that may come. EDGE: bits that are owed
+  bool open;            // the handle was not closed
+  uint64_t ended_at;    // 0: registered. Else the step at which the remove had returned
+  uint32_t came;        // bits since the last Forget()
+  uint32_t before;      // the interest before the last change, which was made
+  uint64_t changed_at;  // at this step: waits that began earlier may still tell of it
+  uint32_t changes;     // late events that may come for them
+  bool changing, doubt; // a call is changing it; events came meanwhile
 };
 
 struct Operation {
-  uint64_t op;
+  uint64_t op; // 0: not known yet
   uint32_t code;
   std::unique_ptr<char[]> buffer;
   int64_t offset;
@@ -37,6 +41,7 @@ public:
   // Faulty: a call of the system was made to fail, so that something may be owed for ever.
   bool faulty = false;
   uint64_t step = 1;
+  bool many_waiters = false; // what comes to two of them may come in any order
 
   uint64_t NewToken() { return ++last_token_; }
   void Added(uint64_t token, evpoll_handle h, uint32_t interest, uint32_t mode);
@@ -48,7 +53,10 @@ public:
   // The handle said WOULD_BLOCK: a rearm promises something from now on.
   void Blocked(evpoll_handle h, uint32_t bit) { blocked_[h] |= bit; }
 
+  // The id is told later: the completion may overtake it.
   void Submitted(uint64_t token, Operation op);
+  void Started(uint64_t token, uint64_t op);
+  void NotStarted(uint64_t token) { operations_.erase(token); }
   void Cancelled(uint64_t op);
   void Posted(uint64_t token) { posts_.push_back(token); }
   void Woken() { wakes_++, wake_owed_ = true; }

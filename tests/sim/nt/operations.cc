@@ -50,6 +50,20 @@ evpoll_io Program::MakeIo(Operation &op, uint32_t code, evpoll_handle h, uint64_
   return io;
 }
 
+void Program::Submit(evpoll_io &io, Operation op, uint64_t token) {
+  op.op = 0;
+  model_.Submitted(token, std::move(op));
+  const int32_t n = evpoll_submit(p_, &io, 1);
+  Trace("submit, code %u, token %llu: %d, status %d", io.code,
+        static_cast<unsigned long long>(token), n, io.status);
+  if (nt_failed()) model_.faulty = true;
+  Must(n == 1 || io.status == EVPOLL_ERR_AGAIN || model_.faulty, "submit failed");
+  if (n == 1)
+    model_.Started(token, io.op);
+  else
+    model_.NotStarted(token);
+}
+
 void Program::SubmitFile() {
   MakeFile();
   if (file_ < 0 && evpoll_file_open(kFile, EVPOLL_FILE_READ | EVPOLL_FILE_WRITE, &file_) < 0) {
@@ -61,17 +75,11 @@ void Program::SubmitFile() {
   Operation op;
   const uint64_t token = model_.NewToken();
   evpoll_io io = MakeIo(op, codes[choices_.Below(3)], file_, token);
-  if (threaded_) return; // the completion may overtake what the model learns from the return
-  const int32_t n = evpoll_submit(p_, &io, 1);
-  if (nt_failed()) model_.faulty = true;
-  Must(n == 1 || io.status == EVPOLL_ERR_AGAIN || model_.faulty, "submit failed");
-  if (n != 1) return;
-  op.op = io.op;
-  model_.Submitted(token, std::move(op));
+  Submit(io, std::move(op), token);
 }
 
 void Program::SubmitList() {
-  if (file_ < 0 || threaded_) return;
+  if (file_ < 0) return;
   Operation whole;
   const int32_t n = 1 + static_cast<int32_t>(choices_.Below(3));
   const uint64_t token = model_.NewToken();
@@ -80,18 +88,22 @@ void Program::SubmitList() {
   ios[0] = MakeIo(whole, code, file_, 0);
   for (int32_t i = 1; i < n; i++)
     ios[i] = ios[0]; /* they may share a buffer: the bytes are equal */
-  const int32_t accepted = evpoll_submit_list(p_, ios, n, token, &whole.op);
-  if (nt_failed()) model_.faulty = true;
-  Must(accepted == n || accepted == EVPOLL_ERR_AGAIN || model_.faulty, "submit_list failed");
-  if (accepted != n) return;
   whole.is_list = true;
   whole.entries = n;
+  whole.op = 0;
   model_.Submitted(token, std::move(whole));
+  uint64_t op = 0;
+  const int32_t accepted = evpoll_submit_list(p_, ios, n, token, &op);
+  if (nt_failed()) model_.faulty = true;
+  Must(accepted == n || accepted == EVPOLL_ERR_AGAIN || model_.faulty, "submit_list failed");
+  if (accepted == n)
+    model_.Started(token, op);
+  else
+    model_.NotStarted(token);
 }
 
 // A read of a pipe waits until the other end writes, or it is cancelled.
 void Program::SubmitPipe() {
-  if (threaded_) return;
   if (pipe_ < 0) {
     HANDLE server = CreateNamedPipeA(kPipe, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
                                      PIPE_TYPE_BYTE, 1, 4096, 4096, 0, nullptr);
@@ -107,12 +119,7 @@ void Program::SubmitPipe() {
   evpoll_io io = MakeIo(op, EVPOLL_IO_READ, pipe_, token);
   io.offset = 0;
   op.offset = -1; // what comes out of a pipe has no place
-  const int32_t n = evpoll_submit(p_, &io, 1);
-  if (nt_failed()) model_.faulty = true;
-  Must(n == 1 || io.status == EVPOLL_ERR_AGAIN || model_.faulty, "a pipe was refused");
-  if (n != 1) return;
-  op.op = io.op;
-  model_.Submitted(token, std::move(op));
+  Submit(io, std::move(op), token);
 }
 
 void Program::Feed() {
@@ -123,7 +130,8 @@ void Program::Feed() {
 void Program::Cancel() {
   const auto &operations = model_.operations();
   if (operations.empty()) return;
-  const uint64_t op = choices_.Chance(1, 4) ? EVPOLL_OP_ALL : operations.begin()->second.op;
+  const uint64_t first = operations.begin()->second.op;
+  const uint64_t op = choices_.Chance(1, 4) || !first ? EVPOLL_OP_ALL : first;
   model_.Cancelled(op);
   const int32_t status = evpoll_cancel(p_, op);
   Must(status >= 0 || status == EVPOLL_ERR_NOT_FOUND || model_.faulty, "cancel failed");

@@ -31,6 +31,7 @@ void Must(bool truth, const char *what, int status = 0) {
 } // namespace
 
 Program::Program(Choices &choices, bool threaded) : choices_(choices), threaded_(threaded) {
+  model_.many_waiters = threaded;
   Open();
 }
 
@@ -51,7 +52,6 @@ void Program::Open() {
 Program::~Program() { Close(); }
 
 void Program::Close() {
-  stopping_ = true;
   if (threaded_) {
     evpoll_shutdown(p_);
     evpoll_cancel(p_, EVPOLL_OP_ALL);
@@ -198,28 +198,33 @@ void Program::Add() {
   if (status >= 0) e->token = token;
 }
 
-// With several waiters an event of the old interest may come while it changes: the model would not
-// know which, so it is left alone there.
 void Program::Modify() {
   End *e = Pick();
-  if (!e || !e->token || threaded_) return;
+  if (!e || !e->token) return;
   const uint32_t interest = Interest(), mode = choices_.Below(3);
+  // Its events may overtake the return. A failure leaves what was: the model cannot take that back.
+  Registration &r = model_.registrations.at(e->token);
+  if (threaded_) model_.Modified(e->token, interest, mode);
+  r.changing = threaded_;
   const int32_t status = evpoll_modify(p_, e->h, e->token, interest, mode);
+  r.changing = false;
   Trace("modify %lld, interest %x, mode %u: %d", static_cast<long long>(e->h), interest, mode,
         status);
   if (nt_failed()) model_.faulty = true;
   Must(status == 0 || model_.faulty, "modify failed", status);
-  if (status == 0) model_.Modified(e->token, interest, mode);
+  if (status == 0 && !threaded_) model_.Modified(e->token, interest, mode);
 }
 
 void Program::Rearm() {
   End *e = Pick();
   if (!e || !e->token) return;
-  const Registration &r = model_.registrations.at(e->token);
+  Registration &r = model_.registrations.at(e->token);
   const uint32_t bits = r.interest & (1 + choices_.Below(3));
-  if (!bits || (threaded_ && r.mode == EVPOLL_ONESHOT && r.armed)) return;
+  if (!bits) return;
   if (threaded_) model_.Rearmed(e->token, bits);
+  r.changing = threaded_;
   const int32_t status = evpoll_rearm(p_, e->h, e->token, bits);
+  r.changing = false;
   Trace("rearm %lld, bits %x: %d", static_cast<long long>(e->h), bits, status);
   if (nt_failed()) model_.faulty = true;
   Must(status == 0 || model_.faulty, "rearm failed", status);
@@ -335,7 +340,7 @@ void Program::Step() {
     if (choices_.Chance(1, 2)) {
       model_.Woken();
       evpoll_wake(p_);
-    } else if (!threaded_) { // the posts of two waiters come in any order
+    } else {
       const uint64_t token = model_.NewToken();
       model_.Posted(token);
       Must(evpoll_post(p_, token, 7) == 0, "post failed");

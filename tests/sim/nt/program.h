@@ -50,6 +50,7 @@ private:
   void Shutdown();
   void Duplicate();
   // operations
+  void Submit(evpoll_io &io, Operation op, uint64_t token);
   void SubmitFile();
   void SubmitList();
   void SubmitPipe();
@@ -75,6 +76,4 @@ private:
   evpoll_handle pipe_ = -1;
   HANDLE pipe_client_ = nullptr;
   std::vector<HANDLE> threads_;
-  int64_t datagram_sink_ = -1;
-  bool stopping_ = false;
 };
