@@ -67,6 +67,7 @@ void Model::Modified(uint64_t token, uint32_t interest, uint32_t mode) {
 
 void Model::Rearmed(uint64_t token, uint32_t bits) {
   Registration &r = registrations.at(token);
+  if (r.doubt) r.armed = 0; // what came while it changed may have been it
   r.before = r.interest;
   r.changed_at = step;
   r.changes += 3; // no more waiters are there
