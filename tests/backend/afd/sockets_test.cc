@@ -176,6 +176,37 @@ TEST_P(AfdSocket, ANumberUsedAgainMayBeAnotherPollers) {
   }
 }
 
+TEST_P(AfdSocket, TheEndIsReportedBesideUnreadData) {
+  EVP_GATE(!RunsOnWine(), "end-beside-data", "Wine: DISCONNECT comes when all was read");
+  TcpPair s;
+  Send(s.a, "x");
+  s.CloseA();
+  ASSERT_EQ(0, evpoll_add(p, s.b, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+  Collect(7, EVPOLL_READABLE | EVPOLL_READ_CLOSED, EVPOLL_READABLE);
+  ASSERT_EQ(0, evpoll_remove(p, s.b, 7));
+}
+
+// What Winsock makes of an ICMP message is not promised, but the socket goes on.
+TEST_P(AfdSocket, ADatagramToNobodyNeitherSpinsNorSilencesTheSocket) {
+  evpoll_handle udp, peer;
+  ASSERT_EQ(0, evpoll_socket_udp_bind("127.0.0.1", 0, &udp));
+  ASSERT_EQ(0, evpoll_socket_udp_bind("127.0.0.1", 0, &peer));
+  ASSERT_EQ(0, evpoll_add(p, udp, 7, EVPOLL_READABLE, EVPOLL_EDGE));
+  ASSERT_EQ(1, evpoll_socket_sendto(udp, "x", 1, "127.0.0.1", DeadPort()));
+  ASSERT_EQ(1, evpoll_socket_sendto(peer, "y", 1, "127.0.0.1", PortOf(udp)));
+  ASSERT_TRUE(Until([&] {
+    Wait(kMillisecond);
+    char byte = 0;
+    const int32_t n = evpoll_socket_recv(udp, &byte, 1);
+    if (n == EVPOLL_ERR_WOULD_BLOCK) evpoll_rearm(p, udp, 7, EVPOLL_READABLE);
+    return n == 1 && byte == 'y';
+  }));
+  ExpectNoSpin();
+  ASSERT_EQ(0, evpoll_remove(p, udp, 7));
+  EXPECT_EQ(0, evpoll_socket_close(udp));
+  EXPECT_EQ(0, evpoll_socket_close(peer));
+}
+
 // mio #1303: ABORT is true for good.
 TEST_P(AfdSocket, AResetIsReportedOnceInEdgeMode) {
   for (uint32_t interest : {uint32_t{EVPOLL_READABLE}, uint32_t{EVPOLL_WRITABLE}, kBoth}) {
