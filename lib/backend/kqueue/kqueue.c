@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT */
+/* BSD: readiness by kqueue. FreeBSD sends completions of files here too (posix_aio.c,
+ * foreign_aio.c); elsewhere the worker pool rings the bell.
+ *
+ * A registration is one filter for each bit of the interest, with the descriptor as ident and the
+ * generation as udata: together they name it, in 32-bit pointers as well. Interest 0 is a READ
+ * filter that is disabled, so that the kernel still knows whether the descriptor is the one that
+ * was registered. close() takes the filters away, even if a duplicate lives on; whoever gets the
+ * number next starts a new generation.
+ *
+ * The mode is in the flags: EV_CLEAR is EDGE, EV_DISPATCH is ONESHOT. They stick to a filter when
+ * it is added, and adding it again does not change them, so modify deletes before it adds. That
+ * also finds out whether the descriptor was closed meanwhile (ENOENT). Each change has a receipt,
+ * in an array of our own: receipts are never taken for events, nor events for receipts.
+ *
+ * An event: each filter reports for itself. Neighbours that belong to one registration become one
+ * event. A ONESHOT registration may have two filters that fire at two threads: ARMED is cleared by
+ * one of them, and the other's event is dropped; rearm enables both filters again, which looks at
+ * the state afresh. An event whose generation has ended is dropped and counted.
+ *
+ * A kevent is larger than an event of ours, so the kernel writes half as many into the caller's
+ * array, and they are translated forwards in place; small arrays get a batch on the stack. Never is
+ * more asked for than the array can take: what is not taken stays in the kernel.
+ *
+ * A pipe without a reader: the kernel refuses the WRITE filter (EPIPE), or reports it once and
+ * drops it (EV_EOF with EV_ONESHOT). Its state is final, so a user event stands in for the filter,
+ * triggered once, with the mode's flags. Nothing tells of the pipe's close then, so each of its
+ * events is checked first: is WRITE still refused?
+ *
+ * The bell is EVFILT_USER with EV_CLEAR: one of those who sleep hears it, or the next to sleep.
+ * Triggers coalesce, which the core knows. Closing a queue does not wake who sleeps on it: close
+ * rings until nobody is inside.
+ *
+ * fork(): the child has no queue. The number is not ours there, and may be somebody else's. */
+#include "kqueue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "status.h"
+
+enum { BATCH = 64, MOST_CHANGES = 8, MOST_SECONDS = 100000000 };
+#define BELL UINTPTR_MAX
+
+#if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
+#define HAS_PRIORITY EVPOLL_FEATURE_PRIORITY
+#else
+#define HAS_PRIORITY 0
+#define EVFILT_EXCEPT 0 /* never asked for: the feature is missing */
+#define NOTE_OOB 0
+#endif
+
+/* Enabling looks at the state afresh on FreeBSD. Elsewhere that was not seen, and adding does. */
+#if EVP_KQUEUE_AIO
+#define AGAIN EV_ENABLE
+#else
+#define AGAIN (EV_ADD | EV_ENABLE)
+#endif
+
+/* Without EVFILT_USER nothing can stand in for a filter. */
+#define STANDS_IN EVP_PARKED
+
+/* ---- changes ------------------------------------------------------------------------------ */
+
+bool evp_queue_control(struct evp_queue *q, struct kevent *changes, int n) {
+  bool good = true;
+#ifdef EV_RECEIPT
+  struct kevent receipts[MOST_CHANGES];
+  for (int i = 0; i < n; i++) changes[i].flags |= EV_RECEIPT;
+  const int got = kevent(q->fd, changes, n, receipts, n, NULL);
+  const int os_code = got < n ? (got < 0 ? errno : EIO) : 0;
+  for (int i = 0; i < n; i++) {
+    changes[i].data = i < got ? receipts[i].data : os_code;
+    good &= changes[i].data == 0;
+  }
+#else
+  for (int i = 0; i < n; i++) {
+    changes[i].data = kevent(q->fd, &changes[i], 1, NULL, 0, NULL) < 0 ? errno : 0;
+    good &= changes[i].data == 0;
+  }
+#endif
+  return good;
+}
+
+/* The changes of one registration. */
+struct changes {
+  struct kevent list[MOST_CHANGES];
+  int n;
+};
+
+static const struct {
+  uint32_t bit;
+  int16_t filter;
+  uint32_t fflags;
+} filters[] = {
+    {EVPOLL_READABLE, EVFILT_READ, 0},
+    {EVPOLL_WRITABLE, EVFILT_WRITE, 0},
+    {EVPOLL_PRIORITY, EVFILT_EXCEPT, NOTE_OOB},
+};
+enum { FILTERS = sizeof filters / sizeof filters[0] };
+
+static void append(struct changes *c, uintptr_t ident, int16_t filter, uint16_t flags,
+                   uint32_t fflags, uint32_t generation) {
+  c->list[c->n++] = (struct kevent){
+      .ident = ident,
+      .filter = filter,
+      .flags = flags,
+      .fflags = fflags,
+      .udata = (void *)(uintptr_t)generation,
+  };
+}
+
+static void append_all(struct changes *c, evpoll_handle h, uint32_t bits, uint16_t flags,
+                       uint32_t generation) {
+  for (int i = 0; i < FILTERS; i++)
+    if (bits & filters[i].bit)
+      append(c, (uintptr_t)h, filters[i].filter, flags, filters[i].fflags, generation);
+}
+
+static void append_stand_in(struct changes *c, evpoll_handle h, uint32_t was) {
+#ifdef EVFILT_USER
+  if (was & STANDS_IN) append(c, (uintptr_t)h, EVFILT_USER, EV_DELETE, 0, 0);
+#else
+  (void)c, (void)h, (void)was;
+#endif
+}
+
+/* ---- registrations ------------------------------------------------------------------------ */
+
+static uint16_t flags_of(uint32_t mode) {
+  switch (mode) {
+  case EVPOLL_EDGE: return EV_CLEAR;
+  case EVPOLL_ONESHOT: return EV_DISPATCH;
+  }
+  return 0;
+}
+
+static uint32_t kernel_bits(uint32_t state) {
+  return state & EVP_IN_SET ? (state & EVP_KERNEL) >> EVP_KERNEL_SHIFT : 0;
+}
+
+static uint32_t generation_of(struct evp_source *s) {
+  return atomic_load_explicit(&s->generation, memory_order_relaxed);
+}
+
+/* What the kernel says of a descriptor that cannot be watched differs by kind. */
+static int32_t fail_control(int os_code) {
+  switch (os_code) {
+  case ENOENT: return evp_fail_as(EVPOLL_ERR_STALE, os_code);
+  case EINVAL:
+  case EPERM:
+  case ENODEV:
+  case EOPNOTSUPP: return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code);
+  }
+  return evp_fail_os(os_code);
+}
+
+/* Files are always ready, and kqueue would say so. */
+static int refuse_file(int fd) {
+  struct stat stat;
+  if (fstat(fd, &stat) < 0) return errno;
+  return S_ISREG(stat.st_mode) || S_ISDIR(stat.st_mode) || S_ISBLK(stat.st_mode) ? EPERM : 0;
+}
+
+static void forget(struct evp_queue *q, evpoll_handle h, uint32_t bits, uint32_t was) {
+  struct changes c = {.n = 0};
+  append_all(&c, h, bits, EV_DELETE, 0);
+  append_stand_in(&c, h, was);
+  if (c.n) evp_queue_control(q, c.list, c.n);
+}
+
+/* The stripe is locked, or the slot's registration is otherwise known to stay. */
+static int stand_in(struct evp_queue *q, evpoll_handle h, struct evp_source *s, uint32_t state) {
+#ifdef EVFILT_USER
+  struct changes c = {.n = 0};
+  const uint16_t flags = EV_ADD | flags_of(evp_mode_of(state));
+  append(&c, (uintptr_t)h, EVFILT_USER, flags, NOTE_FFNOP, generation_of(s));
+  append(&c, (uintptr_t)h, EVFILT_USER, 0, NOTE_TRIGGER, generation_of(s));
+  atomic_fetch_or_explicit(&s->state, STANDS_IN, memory_order_acq_rel);
+  return evp_queue_control(q, c.list, c.n) ? 0 : ENOMEM;
+#else
+  (void)q, (void)h, (void)s, (void)state;
+  return EPIPE;
+#endif
+}
+
+/* The first code among the receipts that matters. */
+static int first_error(const struct changes *c, bool fresh) {
+  for (int i = 0; i < c->n; i++) {
+    const int os_code = (int)c->list[i].data;
+    if (os_code && !(fresh && os_code == ENOENT && (c->list[i].flags & EV_DELETE))) return os_code;
+  }
+  return 0;
+}
+
+/* A registration that is replaced loses its filters first: flags stick to a filter. When it has to
+ * be the same file, nothing is added before that is known. */
+static int32_t watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t was, bool fresh,
+                     bool *gone_out) {
+  struct evp_queue *q = evp_queue_of(p);
+  struct changes c = {.n = 0};
+  uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  const uint32_t interest = (state & EVP_INTEREST) >> EVP_INTEREST_SHIFT;
+  const uint32_t bits = interest ? interest : EVPOLL_READABLE;
+  int os_code = fresh ? refuse_file((int)h) : 0;
+  if (os_code) goto failed;
+
+  append_all(&c, h, kernel_bits(was), EV_DELETE, 0);
+  append_stand_in(&c, h, was);
+  if (!fresh && c.n) {
+    evp_queue_control(q, c.list, c.n);
+    os_code = first_error(&c, false);
+    if (os_code) goto failed;
+    c.n = 0;
+  }
+  /* The state is whole before the kernel may report, but for what a delivery clears meanwhile. */
+  const uint32_t kernel = EVP_IN_SET | bits << EVP_KERNEL_SHIFT;
+  state = atomic_fetch_or_explicit(&s->state, kernel, memory_order_acq_rel) | kernel;
+  const uint16_t flags = flags_of(evp_mode_of(state)) | (interest ? EV_ENABLE : EV_DISABLE);
+  append_all(&c, h, bits, EV_ADD | flags, generation_of(s));
+  evp_queue_control(q, c.list, c.n);
+  os_code = first_error(&c, fresh);
+  if (os_code == EPIPE) os_code = stand_in(q, h, s, state);
+  if (os_code == 0) return 0;
+
+failed:
+  /* Whatever it was, it is not as it was before. */
+  forget(q, h, bits | kernel_bits(was), was);
+  *gone_out = true;
+  return fail_control(os_code);
+}
+
+static int32_t rearm(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t bits,
+                     bool *gone_out) {
+  uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  if (evp_mode_of(state) == EVPOLL_EDGE) return 0; /* the kernel reports each edge anyway */
+
+  const uint32_t was = state;
+  state = (state & ~(uint32_t)EVP_REPORT) | evp_report_of(bits) | EVP_ARMED;
+  atomic_store_explicit(&s->state, state, memory_order_release);
+  struct changes c = {.n = 0};
+  uint32_t wanted = bits, unwanted = kernel_bits(state) & ~bits;
+#ifdef EVFILT_USER
+  if (state & STANDS_IN) {
+    const bool now = bits & EVPOLL_WRITABLE;
+    append(&c, (uintptr_t)h, EVFILT_USER, now ? EV_ENABLE : EV_DISABLE, NOTE_FFNOP,
+           generation_of(s));
+    wanted &= ~(uint32_t)EVPOLL_WRITABLE;
+    unwanted &= ~(uint32_t)EVPOLL_WRITABLE;
+  }
+#endif
+  append_all(&c, h, unwanted, EV_DISABLE, generation_of(s));
+  append_all(&c, h, wanted, AGAIN | EV_DISPATCH, generation_of(s));
+  if (evp_queue_control(evp_queue_of(p), c.list, c.n)) return 0;
+  const int os_code = first_error(&c, false);
+  *gone_out = os_code == EBADF || os_code == ENOENT;
+  if (!*gone_out) atomic_store_explicit(&s->state, was, memory_order_release);
+  return fail_control(os_code);
+}
+
+static void unwatch(evpoll *p, evpoll_handle h, uint32_t was) {
+  forget(evp_queue_of(p), h, kernel_bits(was), was);
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+/* READ with EV_EOF: the other side has ended. With an error in fflags too, so has this one. */
+static uint32_t bits_of(const struct kevent *e) {
+  const bool eof = e->flags & EV_EOF;
+  const uint32_t error = eof && e->fflags ? EVPOLL_ERROR | EVPOLL_WRITE_CLOSED : 0;
+  switch (e->filter) {
+  case EVFILT_READ: return EVPOLL_READABLE | (eof ? EVPOLL_READ_CLOSED : 0) | error;
+  case EVFILT_WRITE: return EVPOLL_WRITABLE | (eof ? EVPOLL_WRITE_CLOSED : 0) | error;
+#ifdef EVFILT_USER
+  case EVFILT_USER: return EVPOLL_WRITABLE | EVPOLL_WRITE_CLOSED; /* stands in for WRITE */
+#endif
+  }
+  return EVPOLL_PRIORITY;
+}
+
+/* The rare end of a pipe's reader: see the top. False: the registration is over. */
+static EVP_COLD bool check_pipe(evpoll *p, struct evp_source *s, const struct kevent *e) {
+  struct evp_queue *q = evp_queue_of(p);
+  const evpoll_handle h = (evpoll_handle)e->ident;
+  const uint32_t generation = (uint32_t)(uintptr_t)e->udata;
+  bool lives = true;
+  evp_mutex_lock(evp_source_lock(p, (uint32_t)h));
+  const uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  if (generation_of(s) != generation || !(state & EVP_LIVE)) {
+    lives = false;
+  } else if (!(state & STANDS_IN)) {
+    const uint32_t armed = evp_mode_of(state) == EVPOLL_LEVEL;
+    if (armed || evp_mode_of(state) == EVPOLL_ONESHOT) stand_in(q, h, s, state);
+  } else if (e->filter != EVFILT_WRITE) {
+    struct changes c = {.n = 0};
+    append(&c, (uintptr_t)h, EVFILT_WRITE, EV_ADD | EV_DISABLE, 0, generation);
+    evp_queue_control(q, c.list, c.n);
+    if (c.list[0].data != EPIPE) { /* closed, and perhaps the number is somebody else's */
+      evp_source_end(s);
+      forget(q, h, kernel_bits(state) | EVPOLL_WRITABLE, state);
+      lives = false;
+    }
+  }
+  evp_mutex_unlock(evp_source_lock(p, (uint32_t)h));
+  return lives;
+}
+
+/* One event of an armed registration is delivered, by the thread that disarms it. The state tells
+ * generations apart, so that an old event never disarms a new registration. */
+static bool disarm(struct evp_source *s, uint32_t state) {
+  while (state & EVP_ARMED) {
+    const uint32_t before = state;
+    if (atomic_compare_exchange_strong(&s->state, &state, state & ~(uint32_t)EVP_ARMED))
+      return true;
+    /* STANDS_IN may have been set meanwhile; anything else is another registration, or arming. */
+    if ((before ^ state) & ~(uint32_t)STANDS_IN) return false;
+  }
+  return false;
+}
+
+struct translation {
+  evpoll_event *out, *next; /* next: the first that is free */
+  uintptr_t last_ident;     /* the registration of the last event */
+  void *last_udata;
+  uint32_t stale;
+  bool bell, locked, reaped;
+};
+
+static void translate_readiness(evpoll *p, struct translation *t, const struct kevent *e) {
+  struct evp_source *s = evp_table_at(&p->sources, (uint32_t)e->ident);
+  uint64_t token;
+  uint32_t state;
+  if (!s || !evp_source_read(s, (uint32_t)(uintptr_t)e->udata, &token, &state)) {
+    t->stale++;
+    return;
+  }
+  uint32_t bits = bits_of(e);
+  const bool pipe = (e->filter == EVFILT_WRITE && (e->flags & EV_ONESHOT)) ||
+                    (e->filter != EVFILT_READ && e->filter != EVFILT_WRITE && (state & STANDS_IN));
+  if (pipe && !check_pipe(p, s, e)) return;
+  bits &= state & EVP_REPORT;
+  if (!bits) return;
+  const bool eof = e->flags & EV_EOF;
+  const int os_code = bits & EVPOLL_ERROR && eof ? (int)e->fflags : 0;
+  if (t->next != t->out && e->ident == t->last_ident && e->udata == t->last_udata) {
+    evpoll_event *last = t->next - 1; /* the neighbour: it was armed when that was delivered */
+    last->events |= bits;
+    if (os_code) last->result = os_code;
+    if (os_code) last->status = evp_status_of(os_code);
+    return;
+  }
+  if (evp_mode_of(state) == EVPOLL_ONESHOT && !disarm(s, state)) return;
+  *t->next++ = (evpoll_event){
+      .token = token,
+      .result = os_code,
+      .events = bits,
+      .status = evp_status_of(os_code),
+  };
+  t->last_ident = e->ident;
+  t->last_udata = e->udata;
+}
+
+static void hear_bell(evpoll *p) {
+#ifndef EVFILT_USER
+  char bytes[64];
+  while (read(evp_queue_of(p)->pipe[0], bytes, sizeof bytes) > 0) {
+  }
+#else
+  (void)p;
+#endif
+}
+
+static bool is_bell(evpoll *p, const struct kevent *e) {
+#ifdef EVFILT_USER
+  (void)p;
+  return e->filter == EVFILT_USER && e->ident == BELL;
+#else
+  return e->filter == EVFILT_READ && e->ident == (uintptr_t)evp_queue_of(p)->pipe[0];
+#endif
+}
+
+#if EVP_KQUEUE_AIO
+/* Completions: the core's list takes those of its operations, and the bell says so. */
+static void translate_completion(evpoll *p, struct translation *t, const struct kevent *e) {
+  if (!t->locked) evp_mutex_lock(&p->io.lock);
+  t->locked = true;
+  if (e->filter == EVFILT_TIMER)
+    t->reaped = true; /* another try */
+  else if ((uintptr_t)e->udata & EVP_FOREIGN_UDATA)
+    t->next += evp_foreign_take(p, e, t->next);
+  else if (evp_aio_take(p, e))
+    t->reaped = t->bell = true;
+  else
+    t->stale++;
+  t->last_ident = BELL; /* no neighbour of what comes next */
+}
+
+static bool is_completion(const struct kevent *e) {
+  return e->filter == EVFILT_AIO || e->filter == EVFILT_LIO || e->filter == EVFILT_TIMER;
+}
+
+static void end_completions(evpoll *p, struct translation *t) {
+  if (t->reaped) evp_aio_refill(p);
+  if (t->locked) evp_mutex_unlock(&p->io.lock);
+}
+#else
+static void translate_completion(evpoll *p, struct translation *t, const struct kevent *e) {
+  (void)p, (void)t, (void)e;
+}
+static bool is_completion(const struct kevent *e) {
+  (void)e;
+  return false;
+}
+static void end_completions(evpoll *p, struct translation *t) { (void)p, (void)t; }
+#endif
+
+/* raw may be the array that is written, from its start: an event is not larger than a kevent, and
+ * each is copied before its place is written. */
+static int32_t translate(evpoll *p, evpoll_event *out, const char *raw, int n) {
+  struct translation t = {.out = out, .next = out, .last_ident = BELL};
+  for (int i = 0; i < n; i++) {
+    struct kevent e;
+    memcpy(&e, raw + (size_t)i * sizeof e, sizeof e);
+    if (is_bell(p, &e)) {
+      t.bell = true;
+      hear_bell(p);
+    } else if (is_completion(&e)) {
+      translate_completion(p, &t, &e);
+    } else if (!(e.flags & EV_ERROR)) {
+      translate_readiness(p, &t, &e);
+    }
+  }
+  end_completions(p, &t);
+  if (t.stale) atomic_fetch_add_explicit(&p->stale_hits, t.stale, memory_order_relaxed);
+  return (int32_t)(t.next - out) | (t.bell ? EVP_BELL : 0);
+}
+
+/* ---- sleep -------------------------------------------------------------------------------- */
+
+static int32_t sleep_on_queue(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+  struct evp_queue *q = evp_queue_of(p);
+  struct kevent batch[BATCH];
+  const size_t fit = (size_t)capacity * sizeof *out / sizeof batch[0];
+  const bool in_place = fit >= BATCH && sizeof *out <= sizeof batch[0];
+  struct kevent *raw = in_place ? (struct kevent *)(void *)out : batch;
+  const int room = in_place ? (int)fit : capacity < BATCH ? capacity : BATCH;
+
+  struct timespec limit = {0, 0};
+  if (timeout_ns > 0) {
+    const int64_t seconds = timeout_ns / 1000000000;
+    limit.tv_sec = (time_t)(seconds < MOST_SECONDS ? seconds : MOST_SECONDS);
+    limit.tv_nsec = (long)(timeout_ns % 1000000000);
+  }
+  const int n = kevent(q->fd, NULL, 0, raw, room, timeout_ns < 0 ? NULL : &limit);
+  if (n < 0) return errno == EINTR ? 0 : evp_fail_as(EVPOLL_ERR_OS, errno);
+  if (atomic_load_explicit(&q->crowded, memory_order_relaxed) != (n == room))
+    atomic_store_explicit(&q->crowded, n == room, memory_order_relaxed);
+  return n ? translate(p, out, (const char *)raw, n) : 0;
+}
+
+static bool may_be_ready(evpoll *p) {
+  (void)p;
+  return true; /* only the kernel knows */
+}
+
+/* Only system calls: a signal handler may ring. Neither can fail while the queue is open. */
+static void ring(evpoll *p) {
+  struct evp_queue *q = evp_queue_of(p);
+  const int saved = errno;
+#ifdef EVFILT_USER
+  const struct kevent trigger = {.ident = BELL, .filter = EVFILT_USER, .fflags = NOTE_TRIGGER};
+  while (kevent(q->fd, &trigger, 1, NULL, 0, NULL) < 0 && errno == EINTR) {
+  }
+#else
+  while (write(q->pipe[1], "", 1) < 0 && errno == EINTR) { /* full: it rings already */
+  }
+#endif
+  errno = saved;
+}
+
+/* ---- open and close ----------------------------------------------------------------------- */
+
+static int close_on_exec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? errno : 0; }
+
+#ifdef EVFILT_USER
+static int make_bell(struct evp_queue *q) {
+  struct changes c = {.n = 0};
+  append(&c, BELL, EVFILT_USER, EV_ADD | EV_CLEAR, NOTE_FFNOP, 0);
+  return evp_queue_control(q, c.list, c.n) ? 0 : (int)c.list[0].data;
+}
+static void free_bell(struct evp_queue *q) { (void)q; }
+#else
+static void free_bell(struct evp_queue *q) {
+  close(q->pipe[0]);
+  close(q->pipe[1]);
+}
+static int make_bell(struct evp_queue *q) {
+  if (pipe(q->pipe) < 0) return errno;
+  int os_code = 0;
+  for (int i = 0; i < 2 && !os_code; i++) {
+    os_code = close_on_exec(q->pipe[i]);
+    if (!os_code && fcntl(q->pipe[i], F_SETFL, O_NONBLOCK) < 0) os_code = errno;
+  }
+  struct changes c = {.n = 0};
+  append(&c, (uintptr_t)q->pipe[0], EVFILT_READ, EV_ADD | EV_CLEAR, 0, 0);
+  if (!os_code && !evp_queue_control(q, c.list, c.n)) os_code = (int)c.list[0].data;
+  if (os_code) free_bell(q);
+  return os_code;
+}
+#endif
+
+/* kqueue1(), which would set FD_CLOEXEC at once, is not in FreeBSD 13 or macOS. Nothing is lost:
+ * no child inherits the queue. */
+static int32_t open_queue(evpoll *p) {
+  struct evp_queue *q = calloc(1, sizeof *q);
+  if (!q) return evp_fail(EVPOLL_ERR_NO_MEMORY);
+  q->fd = kqueue();
+  if (q->fd < 0) {
+    const int os_code = errno;
+    free(q);
+    return evp_fail_os(os_code);
+  }
+  int os_code = close_on_exec(q->fd);
+  if (!os_code) os_code = make_bell(q);
+  if (os_code) {
+    close(q->fd);
+    free(q);
+    return evp_fail_os(os_code);
+  }
+#if EVP_KQUEUE_AIO
+  q->foreigns.entry_size = sizeof(struct evp_foreign_slot);
+#endif
+  p->kernel = q;
+  return 0;
+}
+
+static void close_queue(evpoll *p) {
+  struct evp_queue *q = evp_queue_of(p);
+  free_bell(q);
+  if (!evp_forked(p)) close(q->fd);
+  evp_table_free(&q->foreigns);
+  free(q);
+}
+
+static void describe(evpoll *p, char *text, size_t capacity) {
+  snprintf(text, capacity, "kqueue%s",
+           evp_bound(p)    ? ", one thread"
+           : evp_single(p) ? ", one waiter"
+                           : ", any number of waiters");
+}
+
+const struct evp_backend evp_backend = {
+    .id = EVPOLL_BACKEND_KQUEUE,
+    .name = "kqueue",
+    .io_features = EVPOLL_FEATURE_VECTORED_IO,
+#if EVP_KQUEUE_AIO
+    .features = HAS_PRIORITY | EVPOLL_FEATURE_ANY_HANDLE | EVPOLL_FEATURE_FOREIGN_AIO,
+    .native = &evp_engine_aio,
+    .foreign = &evp_foreign_aio,
+#else
+    .features = HAS_PRIORITY | EVPOLL_FEATURE_ANY_HANDLE,
+#endif
+    .open = open_queue,
+    .close = close_queue,
+    .watch = watch,
+    .rearm = rearm,
+    .unwatch = unwatch,
+    .sleep = sleep_on_queue,
+    .may_be_ready = may_be_ready,
+    .ring = ring,
+    .describe = describe,
+};

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/* Simulated POSIX AIO, after what vfs_aio.c does: the order of its checks, which list a call looks
+ * at, and when a knote dies decide what a caller sees.
+ *
+ * Jobs are run by daemons, threads of ours, in the order of submission or by chance; on sockets
+ * they are tried now and then. They work on a duplicate of the descriptor, as the kernel has its
+ * own reference to the file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "kernel.h"
+
+enum { DAEMONS = 4, MLOCK = 0x20, SYNC = 0x8, DSYNC = 0x18, POLL_NS = 2000000 };
+enum state { QUEUED, RUNNING, FINISHED };
+
+struct sim_lio {
+  int jobs, finished; /* jobs: one more while they are being submitted */
+  bool posted;
+  struct sim_knote *kn;
+};
+
+struct sim_job {
+  struct aiocb *user; /* names it; may be gone */
+  struct aiocb cb;
+  int code, fd;
+  enum state state;
+  enum kind kind;
+  bool owns_fd, late;
+  int64_t result, ready_at, moved;
+  struct sim_lio *lio;
+  struct sim_knote *kn;
+  uint64_t sequence;
+  struct sim_job *next; /* all, by submission */
+  struct sim_job *next_done;
+};
+
+static struct sim_job *jobs, *done;
+static int in_process, daemons;
+static bool holding;
+static uint64_t sequence, wrong, lost, unfetched;
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
+
+static int fail(int code) {
+  if (code) errno = code;
+  return code ? -1 : 0;
+}
+
+/* ---- knotes ------------------------------------------------------------------------------- */
+
+bool sim_aio_event(const struct sim_knote *kn) {
+  if (kn->e.filter == EVFILT_LIO) return kn->lio && kn->lio->posted;
+  return kn->job && kn->job->state == FINISHED;
+}
+
+void sim_aio_attach(struct sim_knote *kn, const struct kevent *change) {
+  if (kn->e.filter == EVFILT_LIO) {
+    kn->lio = (struct sim_lio *)(intptr_t)change->data;
+    kn->lio->kn = kn;
+  } else {
+    kn->job = (struct sim_job *)(intptr_t)change->data;
+    kn->job->kn = kn;
+  }
+}
+
+void sim_aio_detach(struct sim_knote *kn) {
+  if (kn->job) kn->job->kn = NULL;
+  if (kn->lio) kn->lio->kn = NULL;
+}
+
+static void tell(struct sim_knote *kn, int code) {
+  if (!kn) return;
+  if (kn->e.filter == EVFILT_AIO) {
+    kn->e.flags |= EV_EOF;
+    kn->e.data = sim_code(code);
+  }
+  sim_knote_activate(kn);
+}
+
+static void finish(struct sim_job *job, int64_t result) {
+  job->state = FINISHED;
+  job->result = result;
+  struct sim_job **end = &done;
+  while (*end) end = &(*end)->next_done;
+  *end = job;
+  job->next_done = NULL;
+  if (!job->kn && job->cb.aio_sigevent.sigev_notify == SIGEV_KEVENT) lost++;
+  tell(job->kn, result < 0 ? (int)-result : 0);
+  if (job->lio && ++job->lio->finished == job->lio->jobs) {
+    job->lio->posted = true;
+    tell(job->lio->kn, 0);
+  }
+  pthread_cond_broadcast(&work); /* what waited for it */
+}
+
+static void release_lio(struct sim_lio *lio) {
+  if (lio->kn) sim_knote_drop(lio->kn);
+  free(lio);
+}
+
+static void free_job(struct sim_job *job) {
+  struct sim_job **at = &jobs;
+  while (*at != job) at = &(*at)->next;
+  *at = job->next;
+  for (at = &done; *at; at = &(*at)->next_done)
+    if (*at == job) {
+      *at = job->next_done;
+      break;
+    }
+  in_process--;
+  if (job->kn) {
+    unfetched++;
+    sim_knote_drop(job->kn);
+  }
+  if (job->lio) {
+    job->lio->finished--;
+    if (--job->lio->jobs == 0) release_lio(job->lio);
+  }
+  if (job->owns_fd) close(job->fd);
+  free(job);
+}
+
+/* ---- running ------------------------------------------------------------------------------ */
+
+static int64_t result_of(ssize_t n) { return n < 0 ? -errno : n; }
+
+/* Half of what was asked for: an operation that was cancelled too late may end early. */
+static size_t bytes_of(const struct sim_job *job) {
+  return job->late && job->cb.aio_nbytes > 1 ? job->cb.aio_nbytes / 2 : job->cb.aio_nbytes;
+}
+
+static int64_t run_socket(struct sim_job *job) {
+  char *buffer = (char *)(uintptr_t)job->cb.aio_buf;
+  if (job->code == LIO_READ)
+    return result_of(recv(job->fd, buffer, job->cb.aio_nbytes, MSG_DONTWAIT));
+  while (job->moved < (int64_t)job->cb.aio_nbytes) {
+    const ssize_t n = send(job->fd, buffer + job->moved, job->cb.aio_nbytes - (size_t)job->moved,
+                           MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0) return -errno;
+    job->moved += n;
+  }
+  return job->moved;
+}
+
+static int64_t run(struct sim_job *job) {
+  void *buffer = (void *)(uintptr_t)job->cb.aio_buf;
+  const off_t offset = job->cb.aio_offset;
+  if (job->kind == KIND_STREAM) return run_socket(job);
+  switch (job->code) {
+  case LIO_READ | LIO_FOFFSET: return result_of(read(job->fd, buffer, bytes_of(job)));
+  case LIO_WRITE | LIO_FOFFSET: return result_of(write(job->fd, buffer, bytes_of(job)));
+  case LIO_READ:
+    if (job->kind == KIND_PIPE) return result_of(read(job->fd, buffer, bytes_of(job)));
+    return result_of(pread(job->fd, buffer, bytes_of(job), offset));
+  case LIO_WRITE:
+    if (job->kind == KIND_PIPE) return result_of(write(job->fd, buffer, bytes_of(job)));
+    return result_of(pwrite(job->fd, buffer, bytes_of(job), offset));
+  case LIO_READV: return result_of(preadv(job->fd, buffer, (int)job->cb.aio_nbytes, offset));
+  case LIO_WRITEV: return result_of(pwritev(job->fd, buffer, (int)job->cb.aio_nbytes, offset));
+  case SYNC: return result_of(fsync(job->fd));
+  case DSYNC: return result_of(fdatasync(job->fd));
+  }
+  return 0; /* mlock */
+}
+
+/* A sync waits for what was submitted before it on the same file. */
+static bool may_run(const struct sim_job *job, int64_t now) {
+  if (job->state != QUEUED || job->ready_at > now) return false;
+  if (job->code != SYNC && job->code != DSYNC) return true;
+  for (const struct sim_job *other = jobs; other != job; other = other->next)
+    if (other->cb.aio_fildes == job->cb.aio_fildes && other->state != FINISHED) return false;
+  return true;
+}
+
+static struct sim_job *choose(void) {
+  struct sim_job *chosen = NULL;
+  uint32_t seen = 0;
+  const int64_t now = sim_now();
+  if (holding) return NULL;
+  for (struct sim_job *job = jobs; job; job = job->next) {
+    if (!may_run(job, now)) continue;
+    if (!chosen || (sim_option.seed && sim_random(++seen) == 0)) chosen = job;
+    if (!sim_option.seed) break;
+  }
+  return chosen;
+}
+
+/* Lock held; given back meanwhile. */
+static void perform(struct sim_job *job) {
+  const int injected = sim_injected(SIM_JOB);
+  job->state = RUNNING;
+  int64_t result = -injected;
+  if (!injected) {
+    sim_unlock();
+    result = run(job);
+    sim_lock();
+  }
+  if (job->kind == KIND_STREAM && result == -EAGAIN) { /* again later */
+    job->state = QUEUED;
+    job->ready_at = sim_now() + POLL_NS;
+    return;
+  }
+  finish(job, result);
+}
+
+static bool has_queued(void) {
+  for (const struct sim_job *job = jobs; job; job = job->next)
+    if (job->state == QUEUED) return true;
+  return false;
+}
+
+static void *serve(void *ignored) {
+  (void)ignored;
+  for (;;) {
+    sim_lock();
+    struct sim_job *job = sim_option.manual ? NULL : choose();
+    if (job) perform(job);
+    const bool more = has_queued();
+    if (!job) sim_wait(&work, more ? 500000 : 50000000);
+    sim_unlock();
+  }
+  return NULL;
+}
+
+static void start_daemons(void) {
+  if (sim_option.manual) return;
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  for (; daemons < DAEMONS; daemons++) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, serve, NULL)) break;
+    pthread_detach(thread);
+  }
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+bool sim_run_one(void);
+bool sim_run_one(void) {
+  struct sim_job *job = choose();
+  if (job) perform(job);
+  return job;
+}
+
+bool sim_step(void) {
+  sim_lock();
+  const bool ran = sim_run_one();
+  sim_unlock();
+  return ran;
+}
+
+void sim_hold(bool hold) {
+  sim_lock();
+  holding = hold;
+  sim_unlock();
+  pthread_cond_broadcast(&work);
+}
+
+/* ---- submitting --------------------------------------------------------------------------- */
+
+static bool is_memory(int fd) { return fcntl(fd, F_GET_SEALS) >= 0; }
+
+static int check_file(const struct sim_job *job, int opcode) {
+  const int fd = job->cb.aio_fildes, flags = fcntl(fd, F_GETFL);
+  if (opcode == MLOCK) return 0;
+  if (flags < 0) return EBADF;
+  const bool reads = (opcode & ~LIO_FOFFSET) == LIO_READ || opcode == LIO_READV;
+  const int mode = flags & O_ACCMODE;
+  if (opcode < SYNC && mode == (reads ? O_WRONLY : O_RDONLY)) return EBADF;
+  struct stat s;
+  fstat(fd, &s);
+  const bool file = S_ISREG(s.st_mode) || S_ISDIR(s.st_mode) || S_ISBLK(s.st_mode);
+  if ((opcode & SYNC) && !file) return EINVAL;
+  if (job->cb.aio_offset < 0 && !(opcode & SYNC)) return EINVAL;
+  return 0;
+}
+
+/* After the knote was made, as the kernel does. */
+static int check_kind(const struct sim_job *job) {
+  struct stat s;
+  if (job->code == MLOCK) return 0;
+  if (fstat(job->cb.aio_fildes, &s) < 0) return EBADF;
+  if (S_ISSOCK(s.st_mode)) {
+    int listens = 0;
+    socklen_t length = sizeof listens;
+    getsockopt(job->cb.aio_fildes, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
+    return listens ? EINVAL : 0;
+  }
+  if (sim_option.unsafe || S_ISBLK(s.st_mode) || S_ISDIR(s.st_mode)) return 0;
+  const bool served = S_ISREG(s.st_mode) && !sim_option.refuse_files;
+  return served && (!is_memory(job->cb.aio_fildes) || sim_option.unsafe) ? 0 : EOPNOTSUPP;
+}
+
+static int notify(struct sim_job *job) {
+  const struct sigevent *event = &job->cb.aio_sigevent;
+  const unsigned flags = event->sigev_notify_kevent_flags;
+  if (event->sigev_notify != SIGEV_KEVENT) return 0;
+  if (flags & ~(unsigned)(EV_CLEAR | EV_DISPATCH | EV_ONESHOT)) return EINVAL;
+  struct sim_kqueue *kq = sim_kqueue_find(event->sigev_notify_kqueue);
+  if (!kq) return fcntl(event->sigev_notify_kqueue, F_GETFD) < 0 ? EBADF : EINVAL;
+  const struct kevent change = {.ident = (uintptr_t)job->user,
+                                .filter = EVFILT_AIO,
+                                .flags = (unsigned short)(EV_ADD | EV_ENABLE | flags),
+                                .data = (intptr_t)job,
+                                .udata = event->sigev_value.sival_ptr};
+  int code;
+  struct sim_knote *kn = sim_knote_add(kq, &change, &code);
+  if (kn && kn->job != job && (kn->status & KN_ACTIVE)) kn->e.flags |= EV_EOF;
+  return code;
+}
+
+static void set_private(struct aiocb *user, long status, long error) {
+  user->_aiocb_private.status = status;
+  user->_aiocb_private.error = error;
+}
+
+static int discard(struct sim_job *job, struct aiocb *user, int code) {
+  if (job->kn) sim_knote_drop(job->kn);
+  free(job);
+  if (code) user->_aiocb_private.error = sim_code(code);
+  return code;
+}
+
+static void enter(struct sim_job *job) {
+  job->sequence = ++sequence;
+  job->kind = sim_kind_of(job->cb.aio_fildes);
+  const int copy = fcntl(job->cb.aio_fildes, F_DUPFD_CLOEXEC, 700);
+  job->owns_fd = copy >= 0;
+  job->fd = copy >= 0 ? copy : job->cb.aio_fildes;
+  job->ready_at = sim_option.delay_ns ? sim_now() + sim_option.delay_ns : 0;
+  struct sim_job **end = &jobs;
+  while (*end) end = &(*end)->next;
+  *end = job;
+  in_process++;
+  if (job->lio) job->lio->jobs++;
+  start_daemons();
+  pthread_cond_signal(&work);
+  const bool before = (int)sim_random(100) < sim_option.before_percent;
+  if (before && !holding && job->kind == KIND_VNODE && may_run(job, INT64_MAX)) perform(job);
+}
+
+static int aqueue(struct aiocb *user, struct sim_lio *lio, int opcode) {
+  set_private(user, -1, 0);
+  const int used = in_process + sim_option.outsiders;
+  if (used >= sim_option.queue_per_process) {
+    user->_aiocb_private.error = sim_code(EAGAIN);
+    return EAGAIN;
+  }
+  struct sim_job *job = calloc(1, sizeof *job);
+  job->user = user;
+  job->cb = *user;
+  job->code = opcode;
+  job->lio = lio;
+  int code = sim_injected(lio ? SIM_LIO_ENTRY : SIM_AIO_SUBMIT);
+  const int kind = job->cb.aio_sigevent.sigev_notify;
+  if (!code && (kind < SIGEV_NONE || kind > SIGEV_THREAD_ID || kind == SIGEV_THREAD)) code = EINVAL;
+  if (!code && lio && (opcode & SYNC)) code = EINVAL;
+  if (!code && opcode != LIO_NOP) code = check_file(job, opcode);
+  if (!code && opcode == LIO_NOP) return discard(job, user, 0);
+  if (!code) code = notify(job);
+  if (!code) code = check_kind(job);
+  if (code) return discard(job, user, code);
+  enter(job);
+  return 0;
+}
+
+static int submit(struct aiocb *user, int opcode) {
+  sim_lock();
+  const int code = aqueue(user, NULL, opcode);
+  sim_unlock();
+  return fail(code);
+}
+
+int aio_read(struct aiocb *cb) { return submit(cb, LIO_READ); }
+int aio_write(struct aiocb *cb) { return submit(cb, LIO_WRITE); }
+int aio_readv(struct aiocb *cb) { return submit(cb, LIO_READV); }
+int aio_writev(struct aiocb *cb) { return submit(cb, LIO_WRITEV); }
+int aio_mlock(struct aiocb *cb) { return submit(cb, MLOCK); }
+int aio_fsync(int op, struct aiocb *cb) {
+  if (op != O_SYNC && op != O_DSYNC) return fail(EINVAL);
+  return submit(cb, op == O_SYNC ? SYNC : DSYNC);
+}
+
+static int register_list(struct sim_lio *lio, struct aiocb *const list[], struct sigevent *event) {
+  if (!event || event->sigev_notify != SIGEV_KEVENT) return 0;
+  struct sim_kqueue *kq = sim_kqueue_find(event->sigev_notify_kqueue);
+  if (!kq) return EBADF;
+  const struct kevent change = {.ident = (uintptr_t)list,
+                                .filter = EVFILT_LIO,
+                                .flags = EV_ADD | EV_ENABLE,
+                                .data = (intptr_t)lio,
+                                .udata = event->sigev_value.sival_ptr};
+  int code;
+  sim_knote_add(kq, &change, &code);
+  return code;
+}
+
+static int listio(int mode, struct aiocb *const list[], int n, struct sigevent *event) {
+  if (mode != LIO_NOWAIT && mode != LIO_WAIT) return EINVAL;
+  if (n < 0 || n > sim_option.queue_per_process || n > sim_option.listio_max) return EINVAL;
+  struct sim_lio *lio = calloc(1, sizeof *lio);
+  lio->jobs = 1;
+  int code = sim_injected(SIM_LIO_LISTIO);
+  if (!code) code = register_list(lio, list, event);
+  if (code) {
+    release_lio(lio);
+    return code;
+  }
+  bool refused = false, full = false;
+  for (int i = 0; i < n; i++) {
+    if (!list[i]) continue;
+    code = aqueue(list[i], lio, list[i]->aio_lio_opcode);
+    full |= code == EAGAIN;
+    refused |= code && code != EAGAIN;
+  }
+  if (--lio->jobs == 0) {
+    release_lio(lio);
+  } else if (lio->jobs == lio->finished) {
+    lio->posted = true;
+    tell(lio->kn, 0);
+  }
+  return refused ? EIO : full ? EAGAIN : 0; /* LIO_WAIT is not simulated */
+}
+
+int lio_listio(int mode, struct aiocb *const list[], int n, struct sigevent *event) {
+  sim_lock();
+  const int code = listio(mode, list, n, event);
+  sim_unlock();
+  return fail(code);
+}
+
+/* ---- finding out -------------------------------------------------------------------------- */
+
+int aio_error(const struct aiocb *user) {
+  sim_lock();
+  struct sim_job *job = jobs;
+  while (job && job->user != user) job = job->next;
+  int code;
+  if (job && job->state != FINISHED)
+    code = sim_code(EINPROGRESS);
+  else if (job)
+    code = job->result < 0 ? sim_code((int)-job->result) : 0;
+  else /* what a submission that failed left in the structure */
+    code = user->_aiocb_private.status == -1 ? (int)user->_aiocb_private.error : EINVAL;
+  sim_unlock();
+  return code;
+}
+
+static int64_t take(struct sim_job *job) {
+  const int64_t result = job->result;
+  set_private(job->user, result < 0 ? -1 : result, result < 0 ? sim_code((int)-result) : 0);
+  free_job(job);
+  return result;
+}
+
+ssize_t aio_return(struct aiocb *user) {
+  sim_lock();
+  struct sim_job *job = done;
+  while (job && job->user != user) job = job->next_done;
+  if (!job) wrong++;
+  const int64_t result = job ? take(job) : -EINVAL;
+  sim_unlock();
+  return result < 0 ? fail((int)-result) : result;
+}
+
+ssize_t aio_waitcomplete(struct aiocb **user_out, struct timespec *timeout) {
+  const int64_t end = sim_now() + timeout->tv_sec * 1000000000 + timeout->tv_nsec;
+  for (;;) {
+    sim_lock();
+    struct sim_job *job = done;
+    if (job) *user_out = job->user;
+    const int64_t result = job ? take(job) : -EAGAIN;
+    sim_unlock();
+    if (result >= 0) return result;
+    if (job || sim_now() >= end) return fail((int)-result);
+    usleep(500);
+  }
+}
+
+int aio_cancel(int fd, struct aiocb *user) {
+  if (fcntl(fd, F_GETFD) < 0) return fail(EBADF);
+  bool cancelled = false, late = false;
+  sim_lock();
+  const int injected = sim_injected(SIM_AIO_CANCEL);
+  for (struct sim_job *job = jobs; job && !injected; job = job->next) {
+    if (job->cb.aio_fildes != fd || (user && job->user != user)) continue;
+    if (job->state == FINISHED) continue;
+    const bool too_late = job->kind == KIND_STREAM && job->moved > 0 && job->moved < UINT16_MAX;
+    if (job->state == RUNNING || too_late || (int)sim_random(100) < sim_option.late_percent) {
+      job->late |= job->state == QUEUED;
+      late = true;
+    } else {
+      finish(job, -ECANCELED);
+      cancelled = true;
+    }
+  }
+  sim_unlock();
+  if (injected) return fail(injected);
+  return late ? AIO_NOTCANCELED : cancelled ? AIO_CANCELED : AIO_ALLDONE;
+}
+
+/* ---- the rest ----------------------------------------------------------------------------- */
+
+/* The child has no jobs, and no daemons yet. */
+void sim_aio_forked(void) {
+  while (jobs) {
+    struct sim_job *job = jobs;
+    jobs = job->next;
+    if (job->owns_fd) close(job->fd);
+    free(job);
+  }
+  done = NULL;
+  in_process = daemons = 0;
+}
+
+void sim_clear_counts(void);
+void sim_clear_counts(void) {
+  wrong = lost = unfetched = 0;
+  holding = false;
+}
+
+static uint64_t read_count(const uint64_t *count) {
+  sim_lock();
+  const uint64_t n = *count;
+  sim_unlock();
+  return n;
+}
+uint64_t sim_wrong(void) { return read_count(&wrong); }
+uint64_t sim_lost(void) { return read_count(&lost); }
+uint64_t sim_unfetched(void) { return read_count(&unfetched); }
+
+int sim_jobs(void) {
+  sim_lock();
+  const int n = in_process;
+  sim_unlock();
+  return n;
+}
+
+int sim_unfinished(void) {
+  int n = 0;
+  sim_lock();
+  for (const struct sim_job *job = jobs; job; job = job->next) n += job->state != FINISHED;
+  sim_unlock();
+  return n;
+}
