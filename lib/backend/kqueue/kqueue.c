@@ -45,15 +45,15 @@
 
 #include "status.h"
 
-enum { BATCH = 64, MOST_CHANGES = 8, MOST_SECONDS = 100000000 };
+enum { BATCH = 64, MOST_CHANGES = 8, MOST_LOOKS = 256, MOST_SECONDS = 100000000 };
 #define BELL UINTPTR_MAX
 
 #if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
 #define HAS_PRIORITY EVPOLL_FEATURE_PRIORITY
 #else
-#define HAS_PRIORITY 0
+#define HAS_PRIORITY  0
 #define EVFILT_EXCEPT 0 /* never asked for: the feature is missing */
-#define NOTE_OOB 0
+#define NOTE_OOB      0
 #endif
 
 /* Enabling looks at the state afresh on FreeBSD. Elsewhere that was not seen, and adding does. */
@@ -457,11 +457,18 @@ static int32_t sleep_on_queue(evpoll *p, evpoll_event *out, int32_t capacity, in
     limit.tv_sec = (time_t)(seconds < MOST_SECONDS ? seconds : MOST_SECONDS);
     limit.tv_nsec = (long)(timeout_ns % 1000000000);
   }
-  const int n = kevent(q->fd, NULL, 0, raw, room, timeout_ns < 0 ? NULL : &limit);
-  if (n < 0) return errno == EINTR ? 0 : evp_fail_as(EVPOLL_ERR_OS, errno);
-  if (atomic_load_explicit(&q->crowded, memory_order_relaxed) != (n == room))
-    atomic_store_explicit(&q->crowded, n == room, memory_order_relaxed);
-  return n ? translate(p, out, (const char *)raw, n) : 0;
+  int32_t bell = 0;
+  for (int looks = 0;; looks++) {
+    const int n = kevent(q->fd, NULL, 0, raw, room, timeout_ns < 0 && !looks ? NULL : &limit);
+    if (n < 0) return bell || errno == EINTR ? bell : evp_fail_as(EVPOLL_ERR_OS, errno);
+    if (atomic_load_explicit(&q->crowded, memory_order_relaxed) != (n == room))
+      atomic_store_explicit(&q->crowded, n == room, memory_order_relaxed);
+    const int32_t got = n ? translate(p, out, (const char *)raw, n) : 0;
+    bell |= got & EVP_BELL;
+    /* Completions, and the bell, must not take the places of all that is ready behind them. */
+    if ((got & ~EVP_BELL) || n < room || looks == MOST_LOOKS) return got | bell;
+    limit = (struct timespec){0, 0};
+  }
 }
 
 static bool may_be_ready(evpoll *p) {

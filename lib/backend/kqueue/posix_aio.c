@@ -21,8 +21,8 @@
  * or, where it is forbidden, a timer asks again.
  *
  * Several operations start by one lio_listio(), without a notification for the list: its event has
- * traps of its own. If it fails, it may have started some: its errno says little (EIO hides EAGAIN).
- * Each entry is asked. What did not start is tried alone, which gives its own error.
+ * traps of its own. If it fails, it may have started some: its errno says little (EIO hides
+ * EAGAIN). Each entry is asked. What did not start is tried alone, which gives its own error.
  *
  * What AIO does not serve (EOPNOTSUPP: NFS, and other file systems whose operations may block for
  * good) the pool does. A descriptor may be closed by its owner meanwhile: the kernel has the file.
@@ -278,7 +278,8 @@ static int32_t start_list(evpoll *p, struct evp_op **chain, int *os_code_out) {
   struct aiocb *list[MOST_IN_LIST];
   int n = 0;
   /* Not past those that wait already. */
-  for (struct evp_op *op = a->first ? NULL : *chain; op && n < MOST_IN_LIST && n < a->list_most; op = op->next) {
+  for (struct evp_op *op = a->first ? NULL : *chain; op && n < MOST_IN_LIST && n < a->list_most;
+       op = op->next) {
     if (opcode_of(op->code) == LIO_NOP) break;
     struct request *r = request_of(a, op->id);
     fill_in(p, op, &r->cb);

@@ -7,9 +7,12 @@
  * own reference to the file. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +22,7 @@
 #include "kernel.h"
 
 enum { DAEMONS = 4, MLOCK = 0x20, SYNC = 0x8, DSYNC = 0x18, POLL_NS = 2000000 };
+enum { UNIX_ROOM = 65536, TCP_ROOM = 49032, TCP_PIECE = 4096, SMALL = 4096 };
 enum state { QUEUED, RUNNING, FINISHED };
 
 struct sim_lio {
@@ -44,7 +48,7 @@ struct sim_job {
 
 static struct sim_job *jobs, *done;
 static int in_process, daemons;
-static bool holding;
+static bool holding, in_use; /* in_use: the process has asked for AIO before */
 static uint64_t sequence, wrong, lost, unfetched;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 
@@ -136,17 +140,38 @@ static size_t bytes_of(const struct sim_job *job) {
   return job->late && job->cb.aio_nbytes > 1 ? job->cb.aio_nbytes / 2 : job->cb.aio_nbytes;
 }
 
-static int64_t run_socket(struct sim_job *job) {
-  char *buffer = (char *)(uintptr_t)job->cb.aio_buf;
-  if (job->code == LIO_READ)
-    return result_of(recv(job->fd, buffer, job->cb.aio_nbytes, MSG_DONTWAIT));
-  while (job->moved < (int64_t)job->cb.aio_nbytes) {
-    const ssize_t n = send(job->fd, buffer + job->moved, job->cb.aio_nbytes - (size_t)job->moved,
-                           MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < 0) return -errno;
+/* Sockets are a trap: an AF_UNIX writer does not learn that its peer has gone, nor a reader that it
+ * has shut down itself, and who is not connected waits for ever. -EAGAIN: later. */
+static int64_t read_socket(struct sim_job *job, char *buffer) {
+  const ssize_t n = recv(job->fd, buffer, job->cb.aio_nbytes, MSG_DONTWAIT);
+  if (n < 0) return errno == EINVAL || errno == ENOTCONN ? -EAGAIN : -errno;
+  struct pollfd end = {.fd = job->fd, .events = POLLIN};
+  if (n == 0 && sim_is_unix(job->fd) && poll(&end, 1, 0) && !(end.revents & POLLHUP))
+    return -EAGAIN;
+  return n;
+}
+
+static int64_t write_socket(struct sim_job *job, const char *buffer) {
+  const bool local = sim_is_unix(job->fd), waits = !(fcntl(job->fd, F_GETFL) & O_NONBLOCK);
+  const size_t room = local ? UNIX_ROOM : waits ? TCP_PIECE : TCP_ROOM;
+  for (size_t moved; (moved = (size_t)job->moved) < job->cb.aio_nbytes;) {
+    int unread = 0;
+    if (local && ioctl(job->fd, SIOCOUTQ, &unread) == 0 && unread) return -EAGAIN;
+    const size_t left = job->cb.aio_nbytes - moved;
+    const ssize_t n =
+        send(job->fd, buffer + moved, left < room ? left : room, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && local && errno == EPIPE) return -EAGAIN;
+    if (n < 0) return errno == ECONNRESET ? -EPIPE : -errno;
     job->moved += n;
+    if (!waits) break;
   }
   return job->moved;
+}
+
+static int64_t run_socket(struct sim_job *job) {
+  char *buffer = (char *)(uintptr_t)job->cb.aio_buf;
+  const int64_t n = job->code == LIO_READ ? read_socket(job, buffer) : write_socket(job, buffer);
+  return n == -EAGAIN && job->late ? job->moved : n;
 }
 
 static int64_t run(struct sim_job *job) {
@@ -340,6 +365,10 @@ static void enter(struct sim_job *job) {
   *end = job;
   in_process++;
   if (job->lio) job->lio->jobs++;
+  const int small = SMALL; /* what does not fit is to wait here, not in the receiver's buffer */
+  if (job->kind == KIND_STREAM && job->code == LIO_WRITE && !sim_is_unix(job->fd) &&
+      !(fcntl(job->fd, F_GETFL) & O_NONBLOCK))
+    setsockopt(job->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
   start_daemons();
   pthread_cond_signal(&work);
   const bool before = (int)sim_random(100) < sim_option.before_percent;
@@ -348,6 +377,7 @@ static void enter(struct sim_job *job) {
 
 static int aqueue(struct aiocb *user, struct sim_lio *lio, int opcode) {
   set_private(user, -1, 0);
+  in_use = true;
   const int used = in_process + sim_option.outsiders;
   if (used >= sim_option.queue_per_process) {
     user->_aiocb_private.error = sim_code(EAGAIN);
@@ -447,6 +477,8 @@ int aio_error(const struct aiocb *user) {
     code = sim_code(EINPROGRESS);
   else if (job)
     code = job->result < 0 ? sim_code((int)-job->result) : 0;
+  else if (!in_use)
+    code = EINVAL;
   else /* what a submission that failed left in the structure */
     code = user->_aiocb_private.status == -1 ? (int)user->_aiocb_private.error : EINVAL;
   sim_unlock();
@@ -492,7 +524,7 @@ int aio_cancel(int fd, struct aiocb *user) {
   for (struct sim_job *job = jobs; job && !injected; job = job->next) {
     if (job->cb.aio_fildes != fd || (user && job->user != user)) continue;
     if (job->state == FINISHED) continue;
-    const bool too_late = job->kind == KIND_STREAM && job->moved > 0 && job->moved < UINT16_MAX;
+    const bool too_late = job->kind == KIND_STREAM && job->moved > 0;
     if (job->state == RUNNING || too_late || (int)sim_random(100) < sim_option.late_percent) {
       job->late |= job->state == QUEUED;
       late = true;
@@ -503,7 +535,8 @@ int aio_cancel(int fd, struct aiocb *user) {
   }
   sim_unlock();
   if (injected) return fail(injected);
-  return late ? AIO_NOTCANCELED : cancelled ? AIO_CANCELED : AIO_ALLDONE;
+  if (cancelled && (user || !late)) return AIO_CANCELED;
+  return late ? AIO_NOTCANCELED : AIO_ALLDONE;
 }
 
 /* ---- the rest ----------------------------------------------------------------------------- */
@@ -518,6 +551,8 @@ void sim_aio_forked(void) {
   }
   done = NULL;
   in_process = daemons = 0;
+  in_use = false;
+  work = (pthread_cond_t)PTHREAD_COND_INITIALIZER; /* it counts the parent's threads */
 }
 
 void sim_clear_counts(void);

@@ -23,7 +23,8 @@ static int peek_error(int fd) {
   if (fd >= ERRORS) return 0;
   int code = 0;
   socklen_t length = sizeof code;
-  if (!errors[fd] && getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &length) == 0) errors[fd] = code;
+  if (!errors[fd] && getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &length) == 0)
+    errors[fd] = code == EPIPE ? ECONNRESET : code; /* Linux: the peer had ended before it reset */
   return errors[fd];
 }
 
@@ -73,7 +74,7 @@ static bool has_shut_writing(int fd) {
          state == TCP_LAST_ACK || state == TCP_TIME_WAIT;
 }
 
-static bool is_unix(int fd) {
+bool sim_is_unix(int fd) {
   int domain = 0;
   socklen_t length = sizeof domain;
   getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
@@ -84,7 +85,7 @@ static int room_to_write(int fd) {
   int used = 0, room = 0;
   socklen_t length = sizeof room;
   if (ioctl(fd, SIOCOUTQ, &used) < 0) return 0;
-  if (is_unix(fd)) return used ? UNIX_ROOM / 2 : UNIX_ROOM;
+  if (sim_is_unix(fd)) return used ? UNIX_ROOM / 2 : UNIX_ROOM;
   getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &length);
   return room - used;
 }
@@ -118,10 +119,10 @@ static bool writable(struct sim_knote *kn, int fd, short bits) {
     if (bits & POLLERR) kn->e.flags |= EV_ONESHOT; /* the list of its knotes is cleared */
     return bits & (POLLOUT | POLLERR);
   }
-  kn->e.data = stream && eof && is_unix(fd) ? 0 : room_to_write(fd);
+  kn->e.data = stream && eof && sim_is_unix(fd) ? 0 : room_to_write(fd);
   end_of(kn, stream && eof, 0);
-  if (stream && eof) kn->e.fflags = (unsigned)sim_code(bits & POLLERR ? peek_error(fd)
-                                                                      : errors[fd % ERRORS]);
+  if (stream && eof)
+    kn->e.fflags = (unsigned)sim_code(bits & POLLERR ? peek_error(fd) : errors[fd % ERRORS]);
   return (bits & POLLOUT) || eof;
 }
 
@@ -138,7 +139,25 @@ bool sim_descriptor_event(struct sim_knote *kn) {
   if (kn->deadline) return false;
   if (kn->kind == KIND_VNODE) return vnode(kn, fd);
   const short bits = look(fd);
+  /* A connection that fails wakes readers first. */
+  if (sim_option.freebsd_codes && kn->e.filter == EVFILT_WRITE && kn->kind == KIND_STREAM &&
+      ((bits & POLLERR) || errors[fd % ERRORS]) && !kn->triggered) {
+    kn->triggered = true;
+    kn->deadline = sim_now() + NANOS;
+    return false;
+  }
   return kn->e.filter == EVFILT_READ ? readable(kn, fd, bits) : writable(kn, fd, bits);
+}
+
+/* Linux wakes writers at the peer's shutdown, and readers and writers of a failed connection at
+ * once. The first is harmless, and lost but in the probes, which look closely. */
+bool sim_descriptor_edge(struct sim_knote *kn) {
+  const int fd = (int)kn->e.ident;
+  if (!sim_option.freebsd_codes || kn->e.filter != EVFILT_WRITE || kn->kind != KIND_STREAM)
+    return sim_descriptor_event(kn);
+  const short bits = look(fd);
+  if (sim_is_unix(fd)) return (bits & (POLLHUP | POLLERR)) && sim_descriptor_event(kn);
+  return sim_descriptor_event(kn);
 }
 
 int sim_descriptor_attach(struct sim_knote *kn, int rd, int wr) {
@@ -152,8 +171,6 @@ int sim_descriptor_attach(struct sim_knote *kn, int rd, int wr) {
                              .data.fd = fd};
   if (epoll_ctl(reads ? rd : wr, EPOLL_CTL_ADD, fd, &edge) < 0)
     return errno == EPERM ? EINVAL : errno;
-  /* A connection that fails wakes readers first. */
-  if (kn->kind == KIND_STREAM && !reads && (bits & POLLERR)) kn->deadline = sim_now() + NANOS;
   return 0;
 }
 
@@ -162,7 +179,12 @@ void sim_descriptor_detach(struct sim_knote *kn, int rd, int wr) {
   epoll_ctl(kn->e.filter == EVFILT_READ ? rd : wr, EPOLL_CTL_DEL, (int)kn->e.ident, NULL);
 }
 
+/* With unread data Linux resets the connection, FreeBSD ends it in order. */
 void sim_descriptor_closes(int fd) {
+  char unread[4096];
+  if (sim_kind_of(fd) == KIND_STREAM && !sim_is_unix(fd))
+    while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) > 0) {
+    }
   if (fd >= 0 && fd < ERRORS) errors[fd] = 0;
 }
 
@@ -174,6 +196,7 @@ int sim_getsockopt(int fd, int level, int name, void *value, socklen_t *length) 
   if (rc < 0 || level != SOL_SOCKET || name != SO_ERROR) return rc;
   const int code = take_error(fd);
   if (code && *(int *)value == 0) *(int *)value = code;
+  if (*(int *)value == EPIPE) *(int *)value = ECONNRESET;
   return rc;
 }
 
@@ -183,15 +206,20 @@ static bool fails(int fd) {
   return code;
 }
 
+static ssize_t received(ssize_t n) {
+  if (n < 0 && errno == EPIPE) errno = ECONNRESET;
+  return n;
+}
+
 ssize_t sim_recvfrom(int fd, void *buffer, size_t n, int flags, struct sockaddr *from,
                      socklen_t *length);
 ssize_t sim_recvfrom(int fd, void *buffer, size_t n, int flags, struct sockaddr *from,
                      socklen_t *length) {
-  return fails(fd) ? -1 : recvfrom(fd, buffer, n, flags, from, length);
+  return fails(fd) ? -1 : received(recvfrom(fd, buffer, n, flags, from, length));
 }
 ssize_t sim_recv(int fd, void *buffer, size_t n, int flags);
 ssize_t sim_recv(int fd, void *buffer, size_t n, int flags) {
-  return fails(fd) ? -1 : recv(fd, buffer, n, flags);
+  return fails(fd) ? -1 : received(recv(fd, buffer, n, flags));
 }
 ssize_t sim_sendto(int fd, const void *buffer, size_t n, int flags, const struct sockaddr *to,
                    socklen_t length);

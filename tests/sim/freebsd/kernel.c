@@ -23,9 +23,7 @@ struct sim_options sim_option = {.queue_per_process = 256, .listio_max = 256};
 static pthread_mutex_t kernel = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t chance = 88172645463325252u;
 static uint64_t counts[SIM_CALLS];
-static struct {
-  int left, code;
-} failures[SIM_CALLS];
+static struct { int left, code; } failures[SIM_CALLS];
 
 static void forked(void) {
   sim_aio_forked();
@@ -118,8 +116,8 @@ void sim_reset(void) {
 int sim_code(int code) {
   static const struct {
     int linux_code, freebsd_code;
-  } codes[] = {{EAGAIN, 35},      {EINPROGRESS, 36},  {EOPNOTSUPP, 45},    {ECANCELED, 85},
-               {ECONNREFUSED, 61}, {ECONNRESET, 54},  {ETIMEDOUT, 60},     {ENOSYS, 78},
+  } codes[] = {{EAGAIN, 35},       {EINPROGRESS, 36}, {EOPNOTSUPP, 45}, {ECANCELED, 85},
+               {ECONNREFUSED, 61}, {ECONNRESET, 54},  {ETIMEDOUT, 60},  {ENOSYS, 78},
                {ENOTCONN, 57},     {EOVERFLOW, 84}};
   if (!sim_option.freebsd_codes) return code;
   for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)

@@ -34,7 +34,7 @@ void sim_lock(void);
 void sim_unlock(void);
 void sim_wait(pthread_cond_t *condition, int64_t ns); /* lock held, but for the wait */
 int64_t sim_now(void);
-uint32_t sim_random(uint32_t below); /* below 1: 0 */
+uint32_t sim_random(uint32_t below);  /* below 1: 0 */
 int sim_injected(enum sim_call call); /* a code, or 0 */
 extern struct sim_options sim_option;
 int sim_code(int code); /* errno as events carry it */
@@ -54,6 +54,8 @@ void sim_descriptor_detach(struct sim_knote *kn, int rd, int wr);
 bool sim_descriptor_event(struct sim_knote *kn);
 void sim_descriptor_closes(int fd);
 enum kind sim_kind_of(int fd);
+bool sim_is_unix(int fd);
+bool sim_descriptor_edge(struct sim_knote *kn); /* is this edge one of FreeBSD's too? */
 
 /* aio.c. Lock held. */
 bool sim_aio_event(const struct sim_knote *kn);

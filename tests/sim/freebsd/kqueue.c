@@ -188,7 +188,7 @@ static void pull_set(struct sim_kqueue *kq, int set, short filter) {
     n = epoll_wait(set, edges, 32, 0);
     for (int i = 0; i < n; i++) {
       struct sim_knote *kn = find(kq, (uintptr_t)edges[i].data.fd, filter);
-      if (kn && sim_descriptor_event(kn)) sim_knote_activate(kn);
+      if (kn && sim_descriptor_edge(kn)) sim_knote_activate(kn);
     }
   } while (n == 32);
 }
@@ -249,7 +249,8 @@ static int slumber(struct sim_kqueue *kq, int64_t deadline) {
                          {.fd = kq->rd, .events = POLLIN},
                          {.fd = kq->wr, .events = POLLIN}};
   struct timespec limit = {0, 0};
-  const int64_t left = deadline < 0 ? -1 : deadline - sim_now();
+  int64_t left = deadline < 0 ? -1 : deadline - sim_now();
+  if (deadline >= 0 && left < 0) left = 0;
   if (left > 0) limit = (struct timespec){left / 1000000000, left % 1000000000};
   sim_unlock();
   const int rc = ppoll(fds, 3, left < 0 ? NULL : &limit, NULL);

@@ -12,18 +12,18 @@ extern "C" {
 
 /* Everything may be changed at any time; sim_reset() goes back to what a kernel does by default. */
 struct sim_options {
-  uint64_t seed;        /* of the order of completions; 0: as they were submitted */
+  uint64_t seed;         /* of the order of completions; 0: as they were submitted */
   int queue_per_process; /* vfs.aio.max_aio_queue_per_proc */
   int listio_max;
-  bool no_aio;          /* sysconf says that there is none */
-  bool unsafe;          /* vfs.aio.enable_unsafe */
-  bool refuse_files;    /* regular files are on a file system that AIO does not serve (NFS) */
-  bool manual;          /* jobs run by sim_step(), or when somebody would sleep */
-  bool freebsd_codes;   /* errno values in events and aio_error() are FreeBSD's numbers */
-  int before_percent;   /* jobs that are over before the call that submits them returns */
-  int late_percent;     /* cancels that come too late */
-  int64_t delay_ns;     /* before a job may start */
-  int outsiders;        /* unreaped jobs of others in the process, which take room */
+  bool no_aio;        /* sysconf says that there is none */
+  bool unsafe;        /* vfs.aio.enable_unsafe */
+  bool refuse_files;  /* regular files are on a file system that AIO does not serve (NFS) */
+  bool manual;        /* jobs run by sim_step(), or when somebody would sleep */
+  bool freebsd_codes; /* errno values in events and aio_error() are FreeBSD's numbers */
+  int before_percent; /* jobs that are over before the call that submits them returns */
+  int late_percent;   /* cancels that come too late */
+  int64_t delay_ns;   /* before a job may start */
+  int outsiders;      /* unreaped jobs of others in the process, which take room */
 };
 void sim_reset(void);
 struct sim_options sim_get(void);
@@ -50,11 +50,11 @@ void sim_fail(enum sim_call call, int nth, int code);
 /* Calls made since sim_reset(). */
 uint64_t sim_count(enum sim_call call);
 
-int sim_jobs(void);          /* submitted and not returned */
-int sim_unfinished(void);    /* submitted and not over */
-int sim_knotes(void);        /* in all queues */
-uint64_t sim_wrong(void);    /* aio_return() without a finished job, since sim_reset() */
-uint64_t sim_lost(void);     /* completions that had no knote to tell of them */
+int sim_jobs(void);           /* submitted and not returned */
+int sim_unfinished(void);     /* submitted and not over */
+int sim_knotes(void);         /* in all queues */
+uint64_t sim_wrong(void);     /* aio_return() without a finished job, since sim_reset() */
+uint64_t sim_lost(void);      /* completions that had no knote to tell of them */
 uint64_t sim_unfetched(void); /* events that aio_return() took away */
 
 #ifdef __cplusplus

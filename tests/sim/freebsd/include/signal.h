@@ -3,7 +3,7 @@
 #ifndef SIM_SIGNAL_H
 #define SIM_SIGNAL_H
 
-#define sigevent libc_sigevent
+#define sigevent   libc_sigevent
 #define sigevent_t libc_sigevent_t
 #include_next <signal.h>
 #undef sigevent

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+/* sysctlbyname() is in probe_libc.h. */
