@@ -14,7 +14,13 @@
 #define EVFILT_PROC  (-5)
 #define EVFILT_TIMER (-7)
 #define EVFILT_LIO   (-10)
-#define EVFILT_USER  (-11)
+#ifndef SIM_OLD_BSD /* to compile for systems that lack these */
+#define EVFILT_USER (-11)
+#endif
+#ifdef SIM_DARWIN /* and for those that have more */
+#define EVFILT_EXCEPT (-15)
+#define NOTE_OOB      0x00000002
+#endif
 
 #define EV_ADD       0x0001
 #define EV_DELETE    0x0002
@@ -22,7 +28,9 @@
 #define EV_DISABLE   0x0008
 #define EV_ONESHOT   0x0010
 #define EV_CLEAR     0x0020
-#define EV_RECEIPT   0x0040
+#ifndef SIM_OLD_BSD
+#define EV_RECEIPT 0x0040
+#endif
 #define EV_DISPATCH  0x0080
 #define EV_KEEPUDATA 0x0200
 #define EV_ERROR     0x4000
