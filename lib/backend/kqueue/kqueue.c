@@ -141,8 +141,11 @@ static uint16_t flags_of(uint32_t mode) {
   return 0;
 }
 
+/* The filters that the kernel has. */
 static uint32_t kernel_bits(uint32_t state) {
-  return state & EVP_IN_SET ? (state & EVP_KERNEL) >> EVP_KERNEL_SHIFT : 0;
+  if (!(state & EVP_IN_SET)) return 0;
+  const uint32_t bits = (state & EVP_KERNEL) >> EVP_KERNEL_SHIFT;
+  return state & STANDS_IN ? bits & ~(uint32_t)EVPOLL_WRITABLE : bits;
 }
 
 static uint32_t generation_of(struct evp_source *s) {
@@ -176,16 +179,17 @@ static void forget(struct evp_queue *q, evpoll_handle h, uint32_t bits, uint32_t
 }
 
 /* The stripe is locked, or the slot's registration is otherwise known to stay. */
-static int stand_in(struct evp_queue *q, evpoll_handle h, struct evp_source *s, uint32_t state) {
+static int stand_in(struct evp_queue *q, evpoll_handle h, struct evp_source *s, uint32_t state,
+                    bool report) {
 #ifdef EVFILT_USER
   struct changes c = {.n = 0};
   const uint16_t flags = EV_ADD | flags_of(evp_mode_of(state));
   append(&c, (uintptr_t)h, EVFILT_USER, flags, NOTE_FFNOP, generation_of(s));
-  append(&c, (uintptr_t)h, EVFILT_USER, 0, NOTE_TRIGGER, generation_of(s));
+  if (report) append(&c, (uintptr_t)h, EVFILT_USER, 0, NOTE_TRIGGER, generation_of(s));
   atomic_fetch_or_explicit(&s->state, STANDS_IN, memory_order_acq_rel);
   return evp_queue_control(q, c.list, c.n) ? 0 : ENOMEM;
 #else
-  (void)q, (void)h, (void)s, (void)state;
+  (void)q, (void)h, (void)s, (void)state, (void)report;
   return EPIPE;
 #endif
 }
@@ -226,7 +230,7 @@ static int32_t watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t 
   append_all(&c, h, bits, EV_ADD | flags, generation_of(s));
   evp_queue_control(q, c.list, c.n);
   os_code = first_error(&c, fresh);
-  if (os_code == EPIPE) os_code = stand_in(q, h, s, state);
+  if (os_code == EPIPE) os_code = stand_in(q, h, s, state, interest);
   if (os_code == 0) return 0;
 
 failed:
@@ -252,7 +256,6 @@ static int32_t rearm(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t 
     append(&c, (uintptr_t)h, EVFILT_USER, now ? EV_ENABLE : EV_DISABLE, NOTE_FFNOP,
            generation_of(s));
     wanted &= ~(uint32_t)EVPOLL_WRITABLE;
-    unwanted &= ~(uint32_t)EVPOLL_WRITABLE;
   }
 #endif
   append_all(&c, h, unwanted, EV_DISABLE, generation_of(s));
@@ -295,8 +298,7 @@ static EVP_COLD bool check_pipe(evpoll *p, struct evp_source *s, const struct ke
   if (generation_of(s) != generation || !(state & EVP_LIVE)) {
     lives = false;
   } else if (!(state & STANDS_IN)) {
-    const uint32_t armed = evp_mode_of(state) == EVPOLL_LEVEL;
-    if (armed || evp_mode_of(state) == EVPOLL_ONESHOT) stand_in(q, h, s, state);
+    stand_in(q, h, s, state, evp_mode_of(state) != EVPOLL_EDGE); /* that one was just told */
   } else if (e->filter != EVFILT_WRITE) {
     struct changes c = {.n = 0};
     append(&c, (uintptr_t)h, EVFILT_WRITE, EV_ADD | EV_DISABLE, 0, generation);
