@@ -49,7 +49,7 @@ struct sim_job {
 static struct sim_job *jobs, *done;
 static int in_process, daemons;
 static bool holding, in_use; /* in_use: the process has asked for AIO before */
-static uint64_t sequence, wrong, lost, unfetched;
+static uint64_t sequence, wrong, lost, unfetched, repeating;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 
 static int fail(int code) {
@@ -335,6 +335,7 @@ static int notify(struct sim_job *job) {
                                 .flags = (unsigned short)(EV_ADD | EV_ENABLE | flags),
                                 .data = (intptr_t)job,
                                 .udata = event->sigev_value.sival_ptr};
+  if (!flags) repeating++;
   int code;
   struct sim_knote *kn = sim_knote_add(kq, &change, &code);
   if (kn && kn->job != job && (kn->status & KN_ACTIVE)) kn->e.flags |= EV_EOF;
@@ -496,7 +497,8 @@ ssize_t aio_return(struct aiocb *user) {
   sim_lock();
   struct sim_job *job = done;
   while (job && job->user != user) job = job->next_done;
-  if (!job) wrong++;
+  for (struct sim_job *early = job ? NULL : jobs; early; early = early->next)
+    wrong += early->user == user;
   const int64_t result = job ? take(job) : -EINVAL;
   sim_unlock();
   return result < 0 ? fail((int)-result) : result;
@@ -557,7 +559,7 @@ void sim_aio_forked(void) {
 
 void sim_clear_counts(void);
 void sim_clear_counts(void) {
-  wrong = lost = unfetched = 0;
+  wrong = lost = unfetched = repeating = 0;
   holding = false;
 }
 
@@ -569,6 +571,7 @@ static uint64_t read_count(const uint64_t *count) {
 }
 uint64_t sim_wrong(void) { return read_count(&wrong); }
 uint64_t sim_lost(void) { return read_count(&lost); }
+uint64_t sim_repeating(void) { return read_count(&repeating); }
 uint64_t sim_unfetched(void) { return read_count(&unfetched); }
 
 int sim_jobs(void) {

@@ -153,7 +153,8 @@ struct sim_knote *sim_knote_add(struct sim_kqueue *kq, const struct kevent *chan
 }
 
 static int apply(struct sim_kqueue *kq, const struct kevent *change) {
-  const int injected = sim_injected(SIM_KEVENT_CHANGE);
+  /* Taking a filter away cannot fail for want of anything. */
+  const int injected = change->flags & EV_ADD ? sim_injected(SIM_KEVENT_CHANGE) : 0;
   if (injected) return injected;
   struct sim_knote *kn = find(kq, change->ident, change->filter);
   switch (change->filter) {

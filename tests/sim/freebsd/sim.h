@@ -38,7 +38,7 @@ void sim_hold(bool hold);
 enum sim_call {
   SIM_KQUEUE,
   SIM_KEVENT,        /* any */
-  SIM_KEVENT_CHANGE, /* one change */
+  SIM_KEVENT_CHANGE, /* one filter that is added */
   SIM_AIO_SUBMIT,    /* aio_read() and its like */
   SIM_LIO_LISTIO,    /* the whole */
   SIM_LIO_ENTRY,     /* one entry */
@@ -55,6 +55,7 @@ int sim_unfinished(void);     /* submitted and not over */
 int sim_knotes(void);         /* in all queues */
 uint64_t sim_wrong(void);     /* aio_return() without a finished job, since sim_reset() */
 uint64_t sim_lost(void);      /* completions that had no knote to tell of them */
+uint64_t sim_repeating(void); /* jobs that were to be reported until they are returned */
 uint64_t sim_unfetched(void); /* events that aio_return() took away */
 
 #ifdef __cplusplus

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+// What a FreeBSD kernel surprises with, one test each. Only a kernel that does as it is told can be
+// made to: orders of completions, failures, partial lists, cancels that come too late.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "sim_test.h"
+
+namespace {
+
+using namespace evp;
+
+class Traps : public OnSim {};
+INSTANTIATE_TEST_SUITE_P(On, Traps, ::testing::ValuesIn(Configs()), ConfigName);
+
+TEST_P(Traps, CompletionsBeforeTheSubmittingCallReturns) {
+  Tell([](auto &o) { o.before_percent = 100; });
+  Reads reads(500);
+  ASSERT_EQ(500, reads.Submit(p));
+  for (const evpoll_event &e : WaitFor(500)) reads.See(e);
+}
+
+TEST_P(Traps, CompletionsInAnyOrder) {
+  for (uint64_t seed = 1; seed <= 20; seed++) {
+    Tell([&](auto &o) {
+      o.seed = seed;
+      o.before_percent = static_cast<int>(seed * 5 % 100);
+      o.queue_per_process = static_cast<int>(1 + seed * 7);
+    });
+    Reads reads(300);
+    ASSERT_EQ(300, reads.Submit(p));
+    for (const evpoll_event &e : WaitFor(300, static_cast<int32_t>(1 + seed % 5 * 20)))
+      reads.See(e);
+  }
+}
+
+TEST_P(Traps, AnEventIsFetchedByOneWaiter) {
+  if (SingleWaiter(GetParam())) GTEST_SKIP() << "one waiter";
+  Reads reads(2000);
+  std::atomic<int> left{2000};
+  std::vector<Thread> threads;
+  for (int i = 0; i < 3; i++)
+    threads.emplace_back([&] {
+      evpoll_event events[8];
+      while (left > 0) {
+        const int32_t n = evpoll_wait(p, events, 8, kMillisecond);
+        if (n > 0) left -= n;
+      }
+    });
+  ASSERT_EQ(2000, reads.Submit(p));
+  for (Thread &t : threads) t.Join();
+  EXPECT_EQ(0, left);
+  EXPECT_EQ(0u, Stats().stale_hits);
+}
+
+TEST_P(Traps, AFullQueueIsWaitedForEachPlaceAnew) {
+  for (int limit : {1, 2, 5, 255}) {
+    Tell([&](auto &o) { o.queue_per_process = limit; });
+    Reads reads(700);
+    ASSERT_EQ(700, reads.Submit(p));
+    EXPECT_LE(sim_jobs(), limit);
+    for (const evpoll_event &e : WaitFor(700)) reads.See(e);
+    EXPECT_EQ(0u, Stats().pool_threads) << "the pool is for what nothing of ours makes room for";
+  }
+}
+
+TEST_P(Traps, AListThatStartedInPart) {
+  for (int code : {EAGAIN, EINVAL, ENOMEM, EOPNOTSUPP})
+    for (int nth : {1, 2, 9, 40, 64}) {
+      Tell([&](auto &o) { o.before_percent = nth % 2 ? 50 : 0; });
+      sim_fail(SIM_LIO_ENTRY, nth, code);
+      Reads reads(64);
+      ASSERT_EQ(64, reads.Submit(p));
+      for (const evpoll_event &e : WaitFor(64)) {
+        reads.See(e);
+        EXPECT_EQ(0, e.status) << "what a list refuses is tried alone";
+      }
+    }
+}
+
+TEST_P(Traps, AListWhoseOtherErrorHidesThatTheQueueWasFull) {
+  Tell([](auto &o) { o.queue_per_process = 64; });
+  Reads held(40), reads(60);
+  sim_hold(true);
+  ASSERT_EQ(40, held.Submit(p));
+  sim_fail(SIM_LIO_ENTRY, 10, EINVAL);
+  for (evpoll_io &io : reads.ios) io.token += 1000;
+  ASSERT_EQ(60, reads.Submit(p));
+  EXPECT_EQ(64, sim_jobs()) << "no entry twice";
+  sim_hold(false);
+  for (evpoll_event e : WaitFor(100)) {
+    if (e.token < 1000) {
+      held.See(e);
+    } else {
+      e.token -= 1000;
+      reads.See(e);
+    }
+  }
+}
+
+TEST_P(Traps, AListThatIsRefusedWhole) {
+  for (int code : {EINVAL, EAGAIN, ENOMEM}) {
+    sim_fail(SIM_LIO_LISTIO, 1, code);
+    Reads reads(64);
+    ASSERT_EQ(64, reads.Submit(p));
+    for (const evpoll_event &e : WaitFor(64)) {
+      reads.See(e);
+      EXPECT_EQ(0, e.status);
+    }
+  }
+}
+
+TEST_P(Traps, AnEntryWithABadDescriptorFailsAlone) {
+  Reads reads(20);
+  TempFile closed("x");
+  reads.ios[7].handle = reads.ios[8].handle = closed.handle;
+  TempFile write_only("x", EVPOLL_FILE_WRITE);
+  reads.ios[12].handle = write_only.handle;
+  ASSERT_EQ(20, reads.Submit(p));
+  for (const evpoll_event &e : WaitFor(20))
+    EXPECT_EQ(e.token == 12 ? EVPOLL_ERR_BAD_HANDLE : 0, e.status) << e.token;
+}
+
+TEST_P(Traps, FilesThatAioDoesNotServeAreThePools) {
+  Tell([](auto &o) { o.refuse_files = true; });
+  Reads reads(100);
+  ASSERT_EQ(100, reads.Submit(p));
+  for (const evpoll_event &e : WaitFor(100)) {
+    reads.See(e);
+    EXPECT_EQ(0, e.status);
+  }
+  EXPECT_LT(0u, Stats().pool_threads);
+}
+
+TEST_P(Traps, FilesThatAioDoesNotServeAreUnsupportedWithoutAPool) {
+  Tell([](auto &o) { o.refuse_files = true; });
+  Open(EVPOLL_OPEN_NATIVE_IO_ONLY);
+  Reads reads(3);
+  ASSERT_EQ(3, reads.Submit(p));
+  for (const evpoll_event &e : WaitFor(3)) EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, e.status);
+}
+
+TEST_P(Traps, AKernelWithoutAioLeavesThePool) {
+  Tell([](auto &o) { o.no_aio = true; });
+  Open();
+  struct evpoll_info info = {};
+  info.struct_size = sizeof info;
+  ASSERT_EQ(0, evpoll_info(p, &info));
+  EXPECT_EQ(static_cast<uint32_t>(EVPOLL_ENGINE_POOL), info.io_engine);
+  Reads reads(10);
+  ASSERT_EQ(10, reads.Submit(p));
+  for (const evpoll_event &e : WaitFor(10)) reads.See(e);
+}
+
+TEST_P(Traps, ACancelledOperationStillReports) {
+  sim_hold(true);
+  Reads reads(100);
+  ASSERT_EQ(100, reads.Submit(p));
+  EXPECT_EQ(100, evpoll_cancel(p, EVPOLL_OP_ALL));
+  for (const evpoll_event &e : WaitFor(100)) {
+    reads.See(e);
+    EXPECT_EQ(EVPOLL_ERR_CANCELLED, e.status);
+    EXPECT_EQ(ECANCELED, e.result);
+  }
+}
+
+TEST_P(Traps, ACancelThatComesTooLateReportsLaterPerhapsInPart) {
+  Tell([](auto &o) { o.late_percent = 100; });
+  sim_hold(true);
+  TempFile file(std::string(100, 'x'));
+  char buffer[100];
+  evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 7, buffer, 100);
+  ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+  EXPECT_EQ(1, evpoll_cancel(p, io.op));
+  ExpectQuiet();
+  sim_hold(false);
+  const evpoll_event e = WaitOne();
+  EXPECT_EQ(0, e.status);
+  EXPECT_EQ(50, e.result);
+}
+
+TEST_P(Traps, ACancelOfAClosedDescriptorChangesNothing) {
+  sim_hold(true);
+  TempFile file("hello");
+  char buffer[5];
+  evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 7, buffer, 5);
+  ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+  sim_fail(SIM_AIO_CANCEL, 1, EBADF);
+  EXPECT_EQ(1, evpoll_cancel(p, io.op));
+  sim_hold(false);
+  EXPECT_EQ(5, WaitOne().result);
+}
+
+TEST_P(Traps, AnInterruptedOperationIsStartedAgain) {
+  sim_fail(SIM_JOB, 1, EINTR);
+  Reads reads(3);
+  ASSERT_EQ(3, reads.Submit(p));
+  for (const evpoll_event &e : WaitFor(3)) {
+    reads.See(e);
+    EXPECT_EQ(0, e.status);
+  }
+}
+
+TEST_P(Traps, AnErrorOfTheDeviceIsTheOperations) {
+  sim_fail(SIM_JOB, 1, EIO);
+  TempFile file("hello");
+  char buffer[5];
+  const evpoll_event e = RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 7, buffer, 5));
+  EXPECT_EQ(EVPOLL_ERR_IO, e.status);
+  EXPECT_EQ(EIO, e.result);
+}
+
+TEST_P(Traps, EachSubmissionFailsOnceAndNothingIsLost) {
+  for (int code : {EAGAIN, ENOMEM, EOPNOTSUPP, ENOSYS})
+    for (int nth = 1; nth <= 6; nth++) {
+      TempFile file("hello");
+      char buffer[6][5];
+      sim_fail(SIM_AIO_SUBMIT, nth, code);
+      for (uint64_t i = 0; i < 6; i++) {
+        evpoll_io io = MakeIo(i % 2 ? EVPOLL_IO_READ : EVPOLL_IO_FSYNC, file.handle, i,
+                              i % 2 ? buffer[i] : nullptr, i % 2 ? 5 : 0);
+        ASSERT_EQ(1, evpoll_submit(p, &io, 1)) << evpoll_strerror(io.status);
+      }
+      for (const evpoll_event &e : WaitFor(6))
+        EXPECT_TRUE(e.status == 0 || (code == ENOMEM && e.status == EVPOLL_ERR_NO_MEMORY));
+      sim_fail(SIM_AIO_SUBMIT, 0, 0);
+    }
+}
+
+TEST_P(Traps, WhatIsHeldAtShutdownIsStillDelivered) {
+  sim_hold(true);
+  Reads reads(400); // some in the kernel, some waiting for room
+  ASSERT_EQ(400, reads.Submit(p));
+  evpoll_shutdown(p);
+  evpoll_event events[64];
+  EXPECT_EQ(0, evpoll_wait(p, events, 64, kMillisecond));
+  sim_hold(false);
+  int32_t n, all = 0;
+  for (; (n = LongWait(p, events, 64)) > 0; all += n)
+    for (int32_t i = 0; i < n; i++) reads.See(events[i]);
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, n);
+  EXPECT_EQ(400, all);
+}
+
+TEST_P(Traps, CloseWaitsForLateCompletions) {
+  Tell([](auto &o) { o.late_percent = 100; });
+  sim_hold(true);
+  Reads reads(300);
+  ASSERT_EQ(300, reads.Submit(p));
+  EXPECT_EQ(EVPOLL_ERR_TIMEOUT, evpoll_close(p, 2 * kMillisecond));
+  Thread later([] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    sim_hold(false);
+  });
+  EXPECT_EQ(0, evpoll_close(p, kLong));
+  p = nullptr;
+}
+
+// Closing a kqueue does not wake who sleeps on it.
+TEST_P(Traps, AWaiterIsSentAwayBeforeTheQueueIsClosed) {
+  std::atomic<bool> inside{false};
+  int32_t result = 1;
+  Thread waiter([&] {
+    evpoll_event event;
+    inside = true;
+    result = evpoll_wait(p, &event, 1, 10 * kSecond);
+  });
+  ASSERT_TRUE(Until([&] { return inside.load(); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const int64_t start = Now();
+  EXPECT_EQ(0, evpoll_close(p, kLong));
+  waiter.Join();
+  p = nullptr;
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, result);
+  EXPECT_LT(Now() - start, 5 * kSecond);
+}
+
+TEST_P(Traps, AFailedChangeLeavesNoHalfRegistration) {
+  for (uint32_t mode : kModes)
+    for (int code : {ENOMEM, EINVAL})
+      for (int nth = 1; nth <= 8; nth++) {
+        Pair s;
+        const int before = sim_knotes();
+        sim_fail(SIM_KEVENT_CHANGE, nth, code);
+        int32_t status = evpoll_add(p, s.a, 7, kBoth, mode);
+        EXPECT_TRUE(status == 0 || status == EVPOLL_ERR_NO_MEMORY ||
+                    status == EVPOLL_ERR_UNSUPPORTED);
+        if (status == 0) status = evpoll_modify(p, s.a, 7, EVPOLL_READABLE, mode);
+        const int32_t removed = evpoll_remove(p, s.a, 7);
+        EXPECT_EQ(status == 0 ? 0 : EVPOLL_ERR_NOT_FOUND, removed);
+        sim_fail(SIM_KEVENT_CHANGE, 0, 0);
+        EXPECT_EQ(before, sim_knotes()) << "mode " << mode << " code " << code << " nth " << nth;
+        Send(s.b, "x");
+        ExpectQuiet();
+        EXPECT_EQ(0, evpoll_add(p, s.a, 8, EVPOLL_READABLE, mode));
+        EXPECT_EQ(8u, WaitOne().token);
+        EXPECT_EQ(0, evpoll_remove(p, s.a, 8));
+      }
+}
+
+TEST_P(Traps, OpeningFailsCleanly) {
+  evpoll *other = nullptr;
+  const int before = sim_knotes();
+  sim_fail(SIM_KQUEUE, 1, EMFILE);
+  EXPECT_EQ(EVPOLL_ERR_LIMIT, evpoll_open(nullptr, &other));
+  sim_fail(SIM_KEVENT_CHANGE, 1, ENOMEM);
+  EXPECT_EQ(EVPOLL_ERR_NO_MEMORY, evpoll_open(nullptr, &other));
+  EXPECT_EQ(nullptr, other);
+  EXPECT_EQ(before, sim_knotes());
+}
+
+TEST_P(Traps, AnInterruptedSleepIsNoError) {
+  sim_fail(SIM_KEVENT, 1, EINTR);
+  EXPECT_EQ(0u, Wait(kMillisecond).size());
+  sim_fail(SIM_KEVENT, 1, EINTR);
+  EXPECT_EQ(0, evpoll_wake(p));
+  EXPECT_EQ(static_cast<uint32_t>(EVPOLL_WAKE), WaitOne().events);
+}
+
+} // namespace
