@@ -228,6 +228,11 @@ static void find_room_elsewhere(evpoll *p) {
         .data = RETRY_MS,
     };
     a->retrying = evp_queue_control(evp_queue_of(p), &timer, 1);
+    for (struct evp_op *op; !a->retrying && (op = a->first);) { /* not even room for a timer */
+      dequeue(a, op);
+      op->refused = true;
+      fail(p, op, EAGAIN);
+    }
   }
 }
 

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+#include "schedule.h"
+
+#include <aio.h>
+#include <errno.h>
+#include <evpoll.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "sim.h"
+
+namespace {
+
+constexpr int kOps = 64, kBytes = 48, kForeigns = 3, kSockets = 3;
+constexpr int64_t kLong = 20ll * 1000000000;
+constexpr uint64_t kForeignToken = 1000, kSocketToken = 2000, kPostToken = 3000;
+
+#define CHECK(condition)                                                                           \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      std::fprintf(stderr, "schedule.cc:%d: not true: %s\n", __LINE__, #condition);                \
+      std::abort();                                                                                \
+    }                                                                                              \
+  } while (0)
+
+// Files that all schedules share: one to read, with known bytes, and one to write.
+struct Files {
+  evpoll_handle read = -1, write = -1;
+  char content[256];
+  Files() {
+    const char *name = "schedule-file";
+    const uint32_t flags = EVPOLL_FILE_READ | EVPOLL_FILE_WRITE | EVPOLL_FILE_CREATE;
+    CHECK(evpoll_file_open(name, flags, &read) == 0);
+    CHECK(evpoll_file_open("schedule-other", flags, &write) == 0);
+    for (int i = 0; i < 256; i++) content[i] = static_cast<char>(i);
+    CHECK(pwrite(static_cast<int>(read), content, 256, 0) == 256);
+    unlink(name);
+    unlink("schedule-other");
+  }
+};
+Files &TheFiles() {
+  static Files files;
+  return files;
+}
+
+struct Op {
+  bool in_flight = false, listed = false;
+  evpoll_io io;
+  char buffer[kBytes];
+};
+
+struct Foreign {
+  evpoll_aio *aio = nullptr;
+  bool armed = false, started = false, ready = false, listed = false;
+  struct aiocb cbs[2];
+  struct aiocb *list[2];
+  struct sigevent event;
+  char buffer[2][16];
+};
+
+struct Schedule {
+  const uint8_t *at, *end;
+  evpoll *p = nullptr;
+  Op ops[kOps];
+  Foreign foreigns[kForeigns];
+  evpoll_handle sockets[kSockets][2];
+  bool registered[kSockets] = {};
+  uint64_t list_op = 0;
+  int list_left = 0, in_flight = 0, posts = 0, injected = 0;
+
+  unsigned Next(unsigned below) {
+    const unsigned byte = at < end ? *at++ : 0;
+    return byte % below;
+  }
+
+  // ---- operations ----
+
+  Op *FreeOp() {
+    for (Op &op : ops)
+      if (!op.in_flight) return &op;
+    return nullptr;
+  }
+
+  evpoll_io Fill(Op *op) {
+    evpoll_io io = {};
+    io.token = static_cast<uint64_t>(op - ops);
+    const unsigned kind = Next(8);
+    io.code = kind < 5 ? EVPOLL_IO_READ : kind < 7 ? EVPOLL_IO_WRITE : EVPOLL_IO_FSYNC;
+    io.handle = io.code == EVPOLL_IO_READ ? TheFiles().read : TheFiles().write;
+    if (io.code != EVPOLL_IO_FSYNC) {
+      io.offset = Next(200);
+      io.length = 1 + Next(kBytes);
+      io.buffer = EVPOLL_ADDR(op->buffer);
+      std::memset(op->buffer, 0x55, kBytes);
+    }
+    return io;
+  }
+
+  void Submit() {
+    evpoll_io ios[16];
+    Op *which[16];
+    int n = 0;
+    for (const int want = 1 + static_cast<int>(Next(16)); n < want; n++) {
+      Op *op = FreeOp();
+      if (!op) break;
+      ios[n] = Fill(op);
+      which[n] = op;
+      op->in_flight = true; // so that the next one is another
+    }
+    const int32_t taken = evpoll_submit(p, ios, n);
+    CHECK(taken >= 0 && taken <= n);
+    for (int i = 0; i < n; i++) {
+      CHECK(i < taken ? ios[i].status == 0 : ios[i].status < 0);
+      which[i]->in_flight = i < taken;
+      which[i]->listed = false;
+      which[i]->io = ios[i];
+    }
+    in_flight += taken;
+  }
+
+  void SubmitList() {
+    if (list_op) return;
+    evpoll_io ios[8];
+    Op *which[8];
+    int n = 0;
+    for (const int want = 1 + static_cast<int>(Next(8)); n < want; n++) {
+      Op *op = FreeOp();
+      if (!op) break;
+      ios[n] = Fill(op);
+      op->in_flight = op->listed = true;
+      which[n] = op;
+    }
+    const int32_t status = n ? evpoll_submit_list(p, ios, n, 999, &list_op) : -1;
+    for (int i = 0; i < n; i++) {
+      which[i]->in_flight = status == n;
+      which[i]->io = ios[i];
+    }
+    if (status != n) list_op = 0;
+    list_left = status == n ? n : 0;
+    in_flight += list_left;
+  }
+
+  void CheckResult(const Op &op, int32_t status, int64_t result) {
+    if (status < 0) {
+      CHECK(status == EVPOLL_ERR_CANCELLED || injected || status == EVPOLL_ERR_LIMIT);
+      return;
+    }
+    if (op.io.code == EVPOLL_IO_FSYNC) return;
+    CHECK(result >= 1 && result <= static_cast<int64_t>(op.io.length));
+    if (op.io.code == EVPOLL_IO_READ)
+      CHECK(std::memcmp(op.buffer, TheFiles().content + op.io.offset,
+                        static_cast<size_t>(result)) == 0);
+  }
+
+  // ---- events ----
+
+  void SeeList(const evpoll_event &e) {
+    CHECK(list_op && e.op == list_op && e.token == 999);
+    evpoll_result results[8];
+    const int32_t n = evpoll_list_take(p, list_op, results, 8);
+    CHECK(n == list_left);
+    for (Op &op : ops)
+      if (op.in_flight && op.listed) op.in_flight = false;
+    in_flight -= n;
+    list_op = 0;
+  }
+
+  void See(const evpoll_event &e) {
+    if (e.events == EVPOLL_IO) {
+      CHECK(e.token < kOps);
+      Op &op = ops[e.token];
+      CHECK(op.in_flight && !op.listed && op.io.op == e.op);
+      op.in_flight = false;
+      in_flight--;
+      CheckResult(op, e.status, e.result);
+    } else if (e.events == EVPOLL_IO_LIST) {
+      SeeList(e);
+    } else if (e.events == EVPOLL_AIO || e.events == EVPOLL_LIO) {
+      CHECK(e.token >= kForeignToken && e.token < kForeignToken + kForeigns);
+      Foreign &f = foreigns[e.token - kForeignToken];
+      CHECK(f.armed && f.started && !f.ready);
+      f.ready = true;
+    } else if (e.events == EVPOLL_POST) {
+      CHECK(e.token == kPostToken && posts > 0);
+      posts--;
+    } else if (e.events != EVPOLL_WAKE) {
+      CHECK(e.token >= kSocketToken && e.token < kSocketToken + kSockets);
+      CHECK(registered[e.token - kSocketToken]);
+    }
+  }
+
+  int32_t Wait(int32_t capacity, int64_t timeout_ns) {
+    evpoll_event events[16];
+    const int32_t n = evpoll_wait(p, events, capacity, timeout_ns);
+    CHECK(n >= 0 || n == EVPOLL_ERR_SHUTDOWN);
+    for (int32_t i = 0; i < n; i++) See(events[i]);
+    return n;
+  }
+
+  // ---- the caller's own operations ----
+
+  void StartForeign() {
+    Foreign &f = foreigns[Next(kForeigns)];
+    if (!f.aio || f.armed) return;
+    CHECK(evpoll_aio_register(f.aio, &f.event, sizeof f.event) == 0);
+    f.armed = true;
+    f.ready = f.started = false;
+    for (int i = 0; i < 2; i++) {
+      f.cbs[i] = {};
+      f.cbs[i].aio_fildes = static_cast<int>(TheFiles().read);
+      f.cbs[i].aio_buf = f.buffer[i];
+      f.cbs[i].aio_nbytes = 16;
+      f.cbs[i].aio_lio_opcode = LIO_READ;
+      f.list[i] = &f.cbs[i];
+    }
+    if (!f.listed) f.cbs[0].aio_sigevent = f.event;
+    const int rc = f.listed ? lio_listio(LIO_NOWAIT, f.list, 2, &f.event) : aio_read(&f.cbs[0]);
+    f.started = rc == 0;
+    if (rc == 0) return;
+    CHECK(evpoll_aio_deregister(f.aio) == 0);
+    f.armed = false;
+    for (int i = 0; f.listed && i < 2; i++) Reap(&f.cbs[i]); // what was started of it
+  }
+
+  // The operation may run on; its event is dropped.
+  void Reap(struct aiocb *cb) {
+    while (aio_error(cb) == EINPROGRESS) CHECK(sim_step());
+    aio_return(cb);
+  }
+
+  void EndForeign(Foreign &f) {
+    if (!f.armed) return;
+    uint64_t tick;
+    const int32_t ready = evpoll_aio_poll_ready(f.aio, &tick);
+    CHECK(ready == f.ready || ready == EVPOLL_ERR_SHUTDOWN);
+    for (int i = 0; f.started && i < (f.listed ? 2 : 1); i++) Reap(&f.cbs[i]);
+    CHECK(evpoll_aio_deregister(f.aio) == 0);
+    if (ready == 1) CHECK(evpoll_aio_clear_ready(f.aio, tick) == 1);
+    f.armed = f.started = f.ready = false;
+  }
+
+  // ---- sockets ----
+
+  void ChangeSocket() {
+    const unsigned i = Next(kSockets), what = Next(6), mode = Next(3), interest = Next(4);
+    evpoll_handle h = sockets[i][0];
+    const uint64_t token = kSocketToken + i;
+    switch (what) {
+    case 0:
+    case 1: registered[i] |= evpoll_add(p, h, token, interest, mode) >= 0; break;
+    case 2: evpoll_modify(p, h, token, interest, mode); break;
+    case 3: evpoll_rearm(p, h, token, interest); break;
+    case 4:
+      if (registered[i]) CHECK(evpoll_remove(p, h, token) <= 0);
+      registered[i] = false;
+      break;
+    case 5: evpoll_socket_send(sockets[i][1], "x", 1); break;
+    }
+  }
+
+  // ---- chance ----
+
+  void Inject() {
+    static const struct {
+      enum sim_call call;
+      int code;
+    } faults[] = {
+        {SIM_AIO_SUBMIT, EAGAIN}, {SIM_AIO_SUBMIT, ENOMEM},    {SIM_LIO_ENTRY, EAGAIN},
+        {SIM_LIO_ENTRY, EINVAL},  {SIM_LIO_LISTIO, EINVAL},    {SIM_JOB, EIO},
+        {SIM_JOB, EINTR},         {SIM_AIO_CANCEL, EBADF},     {SIM_KEVENT_CHANGE, ENOMEM},
+        {SIM_KEVENT, EINTR},      {SIM_AIO_SUBMIT, EOPNOTSUPP}};
+    const auto &fault = faults[Next(sizeof faults / sizeof faults[0])];
+    sim_fail(fault.call, 1 + static_cast<int>(Next(6)), fault.code);
+    injected++;
+  }
+
+  void Options() {
+    struct sim_options o = sim_get();
+    switch (Next(4)) {
+    case 0: o.queue_per_process = 1 + static_cast<int>(Next(80)); break;
+    case 1: o.before_percent = static_cast<int>(Next(101)); break;
+    case 2: o.late_percent = static_cast<int>(Next(101)); break;
+    case 3: o.outsiders = Next(4) == 0 ? static_cast<int>(Next(80)) : 0; break;
+    }
+    sim_set(&o);
+  }
+
+  void Cancel() {
+    switch (Next(4)) {
+    case 0: CHECK(evpoll_cancel(p, EVPOLL_OP_ALL) >= 0); break;
+    case 1: CHECK(evpoll_cancel_handle(p, TheFiles().read) >= 0); break;
+    case 2:
+      if (list_op) CHECK(evpoll_cancel(p, list_op) >= 0);
+      break;
+    case 3: {
+      Op &op = ops[Next(kOps)];
+      if (op.in_flight && !op.listed) CHECK(evpoll_cancel(p, op.io.op) == 1);
+    }
+    }
+  }
+
+  void Step() {
+    switch (Next(16)) {
+    case 0:
+    case 1:
+    case 2: Submit(); break;
+    case 3: SubmitList(); break;
+    case 4: Cancel(); break;
+    case 5:
+    case 6: Wait(1 + static_cast<int32_t>(Next(16)), 0); break;
+    case 7: Wait(1 + static_cast<int32_t>(Next(4)), 1000); break;
+    case 8:
+    case 9: sim_step(); break;
+    case 10: Options(); break;
+    case 11: Inject(); break;
+    case 12: StartForeign(); break;
+    case 13: EndForeign(foreigns[Next(kForeigns)]); break;
+    case 14: ChangeSocket(); break;
+    case 15:
+      if (Next(2))
+        CHECK(evpoll_wake(p) == 0);
+      else
+        posts += evpoll_post(p, kPostToken, 1) == 0;
+    }
+  }
+
+  void Begin() {
+    sim_reset();
+    struct sim_options o = sim_get();
+    o.manual = true;
+    o.seed = 1 + Next(256);
+    sim_set(&o);
+    evpoll_options options = {};
+    options.struct_size = sizeof options;
+    static const uint32_t flags[] = {0, EVPOLL_OPEN_SINGLE_WAITER, EVPOLL_OPEN_THREAD_BOUND,
+                                     EVPOLL_OPEN_NATIVE_IO_ONLY};
+    options.flags = flags[Next(4)];
+    options.io_limit = 1 + Next(100);
+    CHECK(evpoll_open(&options, &p) == 0);
+    for (int i = 0; i < kForeigns; i++) {
+      foreigns[i].listed = i == 2;
+      const uint32_t kind = i == 2 ? EVPOLL_LIO : EVPOLL_AIO;
+      CHECK(evpoll_aio_open(p, kind, kForeignToken + static_cast<uint64_t>(i), &foreigns[i].aio) ==
+            0);
+    }
+    for (auto &pair : sockets) CHECK(evpoll_socket_pair(&pair[0], &pair[1]) == 0);
+  }
+
+  // Everything that is in flight is delivered, and nothing is left of it.
+  void End() {
+    struct sim_options o = sim_get();
+    o.outsiders = o.late_percent = 0;
+    sim_set(&o);
+    for (int call = 0; call < SIM_CALLS; call++) sim_fail(static_cast<enum sim_call>(call), 0, 0);
+    for (Foreign &f : foreigns) EndForeign(f); // or they would hold all the room there is
+    const bool shut_down = Next(2);
+    if (shut_down) evpoll_shutdown(p);
+    for (int idle = 0; in_flight || posts;) {
+      sim_step();
+      const int32_t n = Wait(16, shut_down ? 0 : 1000);
+      if (n == EVPOLL_ERR_SHUTDOWN) break;
+      idle = n > 0 ? 0 : idle + 1;
+      CHECK(idle < 20000);
+    }
+    CHECK(in_flight == 0 && posts == 0);
+    for (Foreign &f : foreigns) CHECK(evpoll_aio_close(f.aio) == 0);
+    CHECK(evpoll_close(p, kLong) == 0);
+    for (auto &pair : sockets)
+      for (evpoll_handle h : pair) CHECK(evpoll_socket_close(h) == 0);
+    CHECK(sim_jobs() == 0);
+    CHECK(sim_wrong() == 0);
+    CHECK(sim_lost() == 0);
+    CHECK(sim_repeating() == 0);
+    CHECK(sim_knotes() == 0);
+  }
+};
+
+} // namespace
+
+void RunSchedule(const uint8_t *bytes, size_t n) {
+  Schedule *s = new Schedule{bytes, bytes + n};
+  s->Begin();
+  while (s->at < s->end) s->Step();
+  s->End();
+  delete s;
+}
