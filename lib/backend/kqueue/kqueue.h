@@ -13,6 +13,15 @@
 #define EVP_KQUEUE_AIO 0
 #endif
 
+#if defined(EVFILT_EXCEPT) && defined(NOTE_OOB)
+#define EVP_QUEUE_HAS_PRIORITY 1
+#else
+#define EVP_QUEUE_HAS_PRIORITY 0
+#endif
+
+/* In a source's state: a user event stands in for WRITE, which a pipe without a reader lacks. */
+#define EVP_STANDS_IN EVP_PARKED
+
 /* A request for foreign operations: foreign_aio.c. */
 struct evp_foreign_slot {
   evpoll_aio *aio;      /* NULL: free */
@@ -39,6 +48,15 @@ static inline struct evp_queue *evp_queue_of(evpoll *p) { return p->kernel; }
 
 /* Applies changes; each one's `data` becomes its error. False: one of them failed. */
 bool evp_queue_control(struct evp_queue *q, struct kevent *changes, int n);
+
+/* The seam's watch, rearm and unwatch. */
+int32_t evp_filters_watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t was,
+                          bool fresh, bool *gone_out);
+int32_t evp_filters_rearm(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t bits,
+                          bool *gone_out);
+void evp_filters_unwatch(evpoll *p, evpoll_handle h, uint32_t was);
+/* No lock held. An event of a pipe whose reader has gone. False: the registration is over. */
+bool evp_filters_check_pipe(evpoll *p, struct evp_source *s, const struct kevent *e);
 
 /* The ident of a timer that asks for another try at starting operations. */
 #define EVP_QUEUE_RETRY ((uintptr_t)1)

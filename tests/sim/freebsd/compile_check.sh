@@ -32,12 +32,12 @@ compile() {
 
 core=(api.c api_helpers.c poller.c source.c io.c list.c kind.c linger.c aio.c workers.c status.c os_posix.c
   os_posix_file.c os_posix_socket.c os_posix_status.c)
-queue=backend/kqueue/kqueue.c
+queue=(backend/kqueue/kqueue.c backend/kqueue/filters.c)
 aio=(backend/kqueue/posix_aio.c backend/kqueue/foreign_aio.c)
 for target in x86_64-unknown-freebsd14 x86_64-unknown-freebsd15 aarch64-unknown-freebsd14 aarch64-unknown-freebsd15; do
-  compile "$target" "$target" "${core[@]}" "$queue" "${aio[@]}" -- -DEVP_KQUEUE_AIO=1 -U__x86_64__ -D__x86_64__=1
+  compile "$target" "$target" "${core[@]}" "${queue[@]}" "${aio[@]}" -- -DEVP_KQUEUE_AIO=1 -U__x86_64__ -D__x86_64__=1
 done
-compile "without AIO" x86_64-unknown-freebsd14 "$queue" --
-compile "without EVFILT_USER, EV_RECEIPT" x86_64-unknown-openbsd "$queue" -- -DSIM_OLD_BSD
-compile "with EVFILT_EXCEPT" x86_64-unknown-freebsd14 "$queue" -- -DSIM_DARWIN
-compile "32 bits" i386-unknown-freebsd14 "$queue" "${aio[@]}" -- -DEVP_KQUEUE_AIO=1 -D_FILE_OFFSET_BITS=64
+compile "without AIO" x86_64-unknown-freebsd14 "${queue[@]}" --
+compile "without EVFILT_USER, EV_RECEIPT" x86_64-unknown-openbsd "${queue[@]}" -- -DSIM_OLD_BSD
+compile "with EVFILT_EXCEPT" x86_64-unknown-freebsd14 "${queue[@]}" -- -DSIM_DARWIN
+compile "32 bits" i386-unknown-freebsd14 "${queue[@]}" "${aio[@]}" -- -DEVP_KQUEUE_AIO=1 -D_FILE_OFFSET_BITS=64
