@@ -98,14 +98,13 @@ TEST_P(AioLimits, QueuedOperationsCanBeCancelled) {
 // Takes all the room that a process has, with operations of its own that it does not return.
 struct Outsiders {
   TempFile file{"x"};
-  char byte;
   std::vector<struct aiocb> cbs = std::vector<struct aiocb>(4096);
+  std::vector<char> bytes = std::vector<char>(4096);
   size_t n = 0;
   Outsiders() {
-    for (struct aiocb &cb : cbs) {
-      cb = MakeAiocb(file.handle, &byte, 1, 0);
-      if (aio_read(&cb) < 0) break;
-      n++;
+    for (; n < cbs.size(); n++) {
+      cbs[n] = MakeAiocb(file.handle, &bytes[n], 1, 0);
+      if (aio_read(&cbs[n]) < 0) break;
     }
   }
   ~Outsiders() {
