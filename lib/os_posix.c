@@ -188,8 +188,15 @@ void *evp_iovec_copy(const evpoll_iovec *iovecs, uint32_t n) {
   return copy;
 }
 
+/* Not among the functions that macOS declares. */
+#if defined(__APPLE__)
+#define fdatasync fsync
+#endif
+
+/* Linux cuts what is longer than it moves, others refuse it. */
 static ssize_t perform(uint32_t code, int fd, off_t offset, void *buffer, uint64_t length) {
-  const size_t bytes = length < SSIZE_MAX ? (size_t)length : SSIZE_MAX;
+  const uint64_t most = evp_file_length_limit();
+  const size_t bytes = (size_t)(length < most ? length : most);
   switch (code) {
   case EVPOLL_IO_READ: return pread(fd, buffer, bytes, offset);
   case EVPOLL_IO_WRITE: return pwrite(fd, buffer, bytes, offset);
@@ -211,7 +218,7 @@ int64_t evp_file_perform(uint32_t code, evpoll_handle h, int64_t offset, void *b
 
 int evp_handle_check(evpoll_handle h) { return fcntl((int)h, F_GETFD) < 0 ? errno : 0; }
 
-/* Linux moves at most MAX_RW_COUNT in one call: read(2). */
+/* Linux moves at most MAX_RW_COUNT in one call, macOS less than 2 GiB; FreeBSD has no such limit. */
 uint64_t evp_file_length_limit(void) { return 0x7ffff000; }
 
 int evp_os_cancelled(void) { return ECANCELED; }
