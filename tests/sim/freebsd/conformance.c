@@ -149,9 +149,9 @@ static void limits(void) {
   }
   say("the 257th unreturned operation is EAGAIN", n == 256 && aio_error(&many[n]) == EAGAIN);
   for (int i = 0; i < n; i++) settle(&many[i]);
-  say("finished ones count until they are returned", aio_write(&many[n]) == -1 && errno == EAGAIN &&
-                                                         aio_return(&many[0]) == 16 &&
-                                                         aio_write(&many[n]) == 0);
+  say("finished ones count until they are returned",
+      aio_write(&many[n]) == -1 && aio_error(&many[n]) == EAGAIN && aio_return(&many[0]) == 16 &&
+          aio_write(&many[n]) == 0);
   settle(&many[n]);
   for (int i = 1; i <= n; i++) aio_return(&many[i]);
   while (take(512, 0) > 0) {
