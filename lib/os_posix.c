@@ -218,7 +218,8 @@ int64_t evp_file_perform(uint32_t code, evpoll_handle h, int64_t offset, void *b
 
 int evp_handle_check(evpoll_handle h) { return fcntl((int)h, F_GETFD) < 0 ? errno : 0; }
 
-/* Linux moves at most MAX_RW_COUNT in one call, macOS less than 2 GiB; FreeBSD has no such limit. */
+/* Linux moves at most MAX_RW_COUNT in one call, macOS less than 2 GiB; FreeBSD has no such limit.
+ */
 uint64_t evp_file_length_limit(void) { return 0x7ffff000; }
 
 int evp_os_cancelled(void) { return ECANCELED; }
