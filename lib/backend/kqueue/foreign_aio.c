@@ -91,7 +91,8 @@ static void disarm(evpoll_aio *aio) {
 /* Not there any more if every entry was returned meanwhile. */
 static void silence(struct evp_queue *q, struct evp_foreign_slot *slot, uintptr_t generation,
                     uintptr_t ident) {
-  if (slot->silenced == generation) return;
+  const uintptr_t age = (slot->silenced - generation) & GENERATIONS;
+  if (slot->silenced && age < GENERATIONS / 2) return; /* this one, or a later one, was */
   slot->silenced = generation;
   struct kevent forget = {.ident = ident, .filter = EVFILT_LIO, .flags = EV_DELETE};
   evp_queue_control(q, &forget, 1);

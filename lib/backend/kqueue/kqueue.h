@@ -26,7 +26,7 @@
 struct evp_foreign_slot {
   evpoll_aio *aio;      /* NULL: free */
   uintptr_t generation; /* of the last time it was armed, or disarmed */
-  uintptr_t silenced;   /* the generation whose list was silenced */
+  uintptr_t silenced;   /* the last generation whose list was silenced, 0: none */
   struct evp_foreign_slot *next_free;
   uint32_t index;
   bool armed;
