@@ -276,36 +276,55 @@ static bool was_started(evpoll *p, struct evp_op *op, struct request *r) {
   return true;
 }
 
+/* Takes the first operation off the chain if it finds a place. */
+static int32_t start_first(evpoll *p, struct evp_op **chain, int *os_code_out) {
+  struct evp_op *op = *chain, *next = op->next;
+  *os_code_out = place(p, op);
+  if (*os_code_out) return 0;
+  *chain = next;
+  return 1;
+}
+
+/* Tries a list alone, one after the other, of which nothing was started. */
+static int32_t start_each(evpoll *p, struct evp_op **chain, int n, int *os_code_out) {
+  int32_t placed = 0;
+  while (placed < n && start_first(p, chain, os_code_out)) placed++;
+  return placed;
+}
+
 /* Starts the operations at the beginning of the chain by one call, if they are several. Takes off
- * the chain what it found a place for; returns how many, and stops at what has none. */
+ * the chain what it found a place for; returns how many, a prefix. So if a later one was started,
+ * those before it that were not are accepted too, and wait. */
 static int32_t start_list(evpoll *p, struct evp_op **chain, int *os_code_out) {
   struct aio *a = aio_of(p);
+  struct evp_op *ops[MOST_IN_LIST];
   struct aiocb *list[MOST_IN_LIST];
   int n = 0;
   /* Not past those that wait already. */
-  for (struct evp_op *op = a->first ? NULL : *chain; op && n < MOST_IN_LIST && n < a->list_most;
-       op = op->next) {
+  for (struct evp_op *op = a->first ? NULL : *chain; op && n < a->list_most; op = op->next) {
     if (opcode_of(op->code) == LIO_NOP) break;
     struct request *r = request_of(a, op->id);
     fill_in(p, op, &r->cb);
+    ops[n] = op;
     list[n++] = &r->cb;
   }
-  const bool all = n > 1 && lio_listio(LIO_NOWAIT, list, n, NULL) == 0;
-  int32_t placed = 0;
-  if (n < 2) n = 1; /* alone */
-  for (int i = 0; i < n && *chain; i++) {
-    struct evp_op *op = *chain, *next = op->next;
-    struct request *r = request_of(a, op->id);
-    if (all) {
-      note_started(a, r);
-    } else if (n == 1 || !was_started(p, op, r)) {
-      *os_code_out = place(p, op);
-      if (*os_code_out) break;
-    }
-    *chain = next;
-    placed++;
+  if (n < 2) return start_first(p, chain, os_code_out);
+  struct evp_op *rest = ops[n - 1]->next;
+  const bool all = lio_listio(LIO_NOWAIT, list, n, NULL) == 0;
+  int started = 0;
+  for (int i = 0; i < n; i++) {
+    struct request *r = request_of(a, ops[i]->id);
+    if (all) note_started(a, r);
+    if (!all && !was_started(p, ops[i], r)) continue;
+    ops[i] = NULL;
+    started++;
   }
-  return placed;
+  if (!started) return start_each(p, chain, n, os_code_out);
+  for (int i = 0; i < n; i++)
+    if (ops[i]) enqueue(a, ops[i]);
+  *chain = rest;
+  if (started < n) evp_aio_refill(p);
+  return n;
 }
 
 static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out) {

@@ -99,6 +99,20 @@ TEST_P(Traps, AListWhoseOtherErrorHidesThatTheQueueWasFull) {
   }
 }
 
+// What is refused first is accepted all the same, since what comes behind it was started.
+TEST_P(Traps, AListThatStartedBehindAnEntryThatFindsNoPlace) {
+  Open(EVPOLL_OPEN_NATIVE_IO_ONLY);
+  sim_fail(SIM_LIO_ENTRY, 1, EAGAIN);
+  sim_fail(SIM_AIO_SUBMIT, 1, EAGAIN);
+  Tell([](auto &o) { o.before_percent = 100; });
+  Reads reads(8);
+  ASSERT_EQ(8, reads.Submit(p));
+  for (const evpoll_event &e : WaitFor(8)) {
+    reads.See(e);
+    EXPECT_EQ(0, e.status);
+  }
+}
+
 TEST_P(Traps, AListThatIsRefusedWhole) {
   for (int code : {EINVAL, EAGAIN, ENOMEM}) {
     sim_fail(SIM_LIO_LISTIO, 1, code);
