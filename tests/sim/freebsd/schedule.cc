@@ -361,7 +361,7 @@ struct Schedule {
     if (shut_down) evpoll_shutdown(p);
     for (int idle = 0; in_flight || posts;) {
       sim_step();
-      const int32_t n = Wait(16, shut_down ? 0 : 1000);
+      const int32_t n = Wait(16, shut_down || !idle ? 0 : 1000);
       if (n == EVPOLL_ERR_SHUTDOWN) break;
       idle = n > 0 ? 0 : idle + 1;
       CHECK(idle < 20000);
