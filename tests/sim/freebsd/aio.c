@@ -528,7 +528,7 @@ int aio_cancel(int fd, struct aiocb *user) {
     if (job->state == FINISHED) continue;
     const bool too_late = job->kind == KIND_STREAM && job->moved > 0;
     if (job->state == RUNNING || too_late || (int)sim_random(100) < sim_option.late_percent) {
-      job->late |= job->state == QUEUED;
+      if (job->state == QUEUED) job->late = true; /* one that runs is its own */
       late = true;
     } else {
       finish(job, -ECANCELED);
