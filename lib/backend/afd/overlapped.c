@@ -43,7 +43,10 @@ static int32_t bind_handle(evpoll *p, evpoll_handle h, bool attach) {
   bool synchronous;
   const int unknown = evp_windows_is_synchronous(file, &synchronous);
   /* No guess: the pool cannot cancel what it waits for on an overlapped pipe. */
-  if (unknown) return *known == BOUND ? 0 : evp_fail_os(unknown);
+  if (unknown && *known == BOUND) return 0;
+  if (unknown == ERROR_INVALID_HANDLE) /* it is open, but no file: an event, say */
+    return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, unknown);
+  if (unknown) return evp_fail_os(unknown);
   if (synchronous) {
     if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code);
     *known = SYNCHRONOUS;
