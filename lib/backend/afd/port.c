@@ -150,11 +150,14 @@ static int32_t sleep_on_port(evpoll *p, evpoll_event *out, int32_t capacity, int
   return told.bell || told.ops ? n | EVP_BELL : n;
 }
 
-/* The packets of operations become events at once; sockets are not reported any more. */
+/* The packets of operations become events at once; sockets are not reported any more. A bell that
+ * was among them rings again: it may be the one that tells of the shutdown, and the thread that
+ * took it here may have looked before. */
 int32_t evp_port_drain(evpoll *p, evpoll_event *out, int32_t capacity) {
   struct evp_port *port = evp_port_of(p);
   OVERLAPPED_ENTRY packets[BATCH];
   int32_t n = 0;
+  bool bell = false;
   while (n < capacity) {
     const ULONG room = capacity - n < BATCH ? (ULONG)(capacity - n) : BATCH;
     DWORD failed;
@@ -167,8 +170,10 @@ int32_t evp_port_drain(evpoll *p, evpoll_event *out, int32_t capacity) {
       next = op->next;
       n += evp_io_complete(p, op, &out[n]);
     }
+    bell |= told.bell;
     if (got < room) break;
   }
+  if (bell) evp_backend.ring(p);
   return n;
 }
 
