@@ -4,8 +4,9 @@
 # it over many connections at once, compares each byte, stops the server with Ctrl-C and prints its
 # report. Exit code 0 means that all of that went well.
 #
-#   gen/demo.sh BUILD_DIR                   the demonstration
-#   gen/demo.sh BUILD_DIR --keep [OPTION]   only the server, until Ctrl-C, to be tried by hand
+#   gen/demo.sh SERVER...          the demonstration, of the command SERVER: a file server that takes a
+#                                  folder, says "listening on HOST:PORT", and reports after Ctrl-C
+#   gen/demo.sh --keep SERVER...   only the server, until Ctrl-C, to be tried by hand
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -19,15 +20,11 @@ fail() {
   exit 1
 }
 
-[ $# -ge 1 ] || fail "usage: gen/demo.sh BUILD_DIR [--keep [OPTION]...]"
-server=("$1/bindings/c/examples/evpoll-serve")
-# A cross build's programs lie beside evpoll.dll, and run by an emulator.
-[ ! -e "$1/bin/evpoll.dll" ] || server=("${EVPOLL_WINE:-wine64}" "$1/bin/evpoll-serve.exe")
-[ -x "${server[-1]}" ] || fail "${server[-1]} is not there: build the examples first"
-
-if [ "${2:-}" = --keep ]; then
-  exec "${server[@]}" "$folder" "${@:3}"
-fi
+keep=no
+[ "${1:-}" != --keep ] || { keep=yes && shift; }
+[ $# -ge 1 ] || fail "usage: gen/demo.sh [--keep] SERVER..."
+server=("$@" "$folder")
+[ $keep = no ] || exec "${server[@]}"
 command -v curl > /dev/null || fail "curl is needed"
 
 work=$(mktemp -d)
@@ -39,7 +36,7 @@ cleanup() {
 trap cleanup EXIT
 
 mkfifo "$work/output"
-"${server[@]}" "$folder" > "$work/output" 2> "$work/errors" &
+"${server[@]}" > "$work/output" 2> "$work/errors" &
 pid=$!
 exec 3< "$work/output"
 read -r -t "$seconds" line <&3 || fail "the server did not start: $(cat "$work/errors")"

@@ -16,7 +16,9 @@
 #include <sys/types.h>
 #include <unistd.h>
 #if defined(__linux__)
-#include <linux/fs.h>
+/* Of linux/fs.h, which is not there where the C library comes without the kernel's headers. */
+#define BLKGETSIZE64                                                                               \
+  ((int)_IOR(0x12, 114, size_t)) /* an int to musl; the kernel looks at 32 bits */
 #else
 #include <sys/disk.h>
 #endif
