@@ -63,6 +63,7 @@ static inline void leave(evpoll *p, struct evp_cell *c) {
 }
 
 uint32_t evp_poller_inside(evpoll *p) {
+  if (evp_single(p)) return atomic_load(&p->cells[0].busy);
   uint32_t n = 0;
   for (int i = 0; i <= EVP_CELLS; i++) n += atomic_load(&p->cells[i].busy);
   return n;
@@ -147,12 +148,15 @@ static bool has_queued(evpoll *p) {
 static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity, bool with_sockets) {
   enum { SOCKETS, COMPLETIONS, POSTS, WAKES, SOURCES };
   const uint32_t turn = atomic_fetch_add_explicit(&p->turn, 1, memory_order_relaxed);
+  /* Asked while operations are in flight: afterwards who watches the sockets cannot tell. */
+  const bool look = with_sockets && evp_backend.may_be_ready(p);
   int32_t n = 0;
   bool rang = false;
   for (uint32_t i = 0; i < SOURCES && n < capacity; i++) {
     switch ((turn + i) % SOURCES) {
     case SOCKETS:
-      if (with_sockets && evp_backend.may_be_ready(p)) {
+      /* What is at hand is not held up for a system call: the sockets come first next time. */
+      if (look && (n == 0 || i == 0)) {
         int32_t got = evp_backend.sleep(p, out + n, capacity - n, 0);
         if (got > 0 && (got & EVP_BELL)) rang = true;
         if (got == EVP_BELL && capacity - n == 1) /* the bell took the only place of a socket */

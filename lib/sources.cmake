@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What the library consists of, and the warnings it is built with; tests build it too.
-set(EVP_CORE_SOURCES api.c api_helpers.c poller.c source.c io.c list.c kind.c linger.c aio.c workers.c
-    status.c)
+set(EVP_CORE_SOURCES api.c api_helpers.c poller.c source.c io.c list.c kind.c cached.c linger.c aio.c
+    workers.c status.c)
 set(EVP_KQUEUE_SOURCES backend/kqueue/kqueue.c backend/kqueue/filters.c)
 set(EVP_KQUEUE_AIO_SOURCES backend/kqueue/posix_aio.c backend/kqueue/foreign_aio.c)
 set(EVP_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes

@@ -51,6 +51,7 @@ bool FromLibrary(const void *caller) {
 // ---- which call fails
 
 std::atomic<uint64_t> seen[kCalls];
+std::atomic<bool> cache_is_cold{true};
 std::atomic<int> armed{-1}, until{0}, left{0}, error_code{0}, fired{0};
 
 // Whether this call of the library is to fail.
@@ -158,6 +159,7 @@ void Arm(Call call, int nth, int error, int times) {
   error_code = error;
   armed = call;
 }
+void ColdCache(bool cold) { cache_is_cold = cold; }
 int Disarm() {
   armed = -1;
   return fired;
@@ -271,6 +273,11 @@ long syscall(long number, ...) {
     case SYS_epoll_pwait2:
       if (Fails(kEpollWait)) return -1;
       break;
+    case SYS_preadv2:
+      if (Fails(kCachedRead)) return -1;
+      if (!cache_is_cold) break;
+      errno = EAGAIN;
+      return -1;
     case SYS_io_uring_setup: return Setup(a[0], a[1]);
     case SYS_io_uring_enter: return Enter(a[0], a[1], a[2], a[3], a[4], a[5]);
     case SYS_io_uring_register:

@@ -20,6 +20,7 @@ enum Call {
   kEventfd,
   kThread, // pthread_create
   kStat,   // statx, fstat
+  kCachedRead, // preadv2 that may not wait
   kPread,
   kPwrite,
   kPreadv,
@@ -41,6 +42,8 @@ constexpr int kAll = 1 << 30;
 void Arm(Call call, int nth, int error, int times = 1);
 // No more failures; returns how many there were.
 int Disarm();
+// Nothing is in the system's cache, so that every read is the engine's. So it is from the start.
+void ColdCache(bool cold);
 // How many calls the library has made since the program began.
 uint64_t Seen(Call call);
 

@@ -331,7 +331,8 @@ protected:
       const auto rebuilt = [&] { return Stats().set_rebuilds >= static_cast<uint64_t>(round); };
       ASSERT_TRUE(Until([&] {
         const uint64_t hits = Stats().stale_hits;
-        Send(s.b, "x");
+        // A full buffer means that whoever rebuilds has not got to it yet.
+        evpoll_socket_send(s.b, "x", 1);
         EXPECT_TRUE(Until([&] { return Stats().stale_hits > hits || rebuilt(); }));
         return rebuilt() || HasFailure();
       }));

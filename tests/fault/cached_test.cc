@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// Reads of what is in the system's cache are done by the call that submits them; everything else,
+// and everything after it, by the engine.
+#include "fault_test.h"
+
+#include <fcntl.h>
+
+#include <cstring>
+
+namespace evp {
+namespace {
+
+using fault::Arm;
+using fault::ColdCache;
+using fault::Disarm;
+using fault::kAll;
+using fault::Seen;
+
+class FaultCached : public FaultTest {
+protected:
+  void SetUp() override {
+    FaultTest::SetUp();
+    Open();
+    RunIo(MakeIo(EVPOLL_IO_FSYNC, file.handle, 1)); // makes the engine
+    ColdCache(false);
+  }
+  void TearDown() override {
+    ColdCache(true);
+    FaultTest::TearDown();
+  }
+  // Calls that an engine makes for operations.
+  static uint64_t Engine() {
+    return Seen(fault::kRingEnter) + Seen(fault::kPread) + Seen(fault::kPwrite) +
+           Seen(fault::kFsync);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(On, FaultCached, ::testing::ValuesIn(Configs()), ConfigName);
+
+TEST_P(FaultCached, NeedsNoEngineAndOneEventTells) {
+  TempFile text("0123456789");
+  char to[8] = "-------";
+  const uint64_t before = Engine();
+  evpoll_io io = MakeIo(EVPOLL_IO_READ, text.handle, 5, to, 4);
+  io.offset = 3;
+  ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+  EXPECT_EQ(0, std::memcmp(to, "3456---", 7)); // there already
+  const evpoll_event e = WaitOne();
+  EXPECT_EQ(5u, e.token);
+  EXPECT_EQ(io.op, e.op);
+  EXPECT_EQ(4, e.result);
+  EXPECT_EQ(EVPOLL_OK, e.status);
+  EXPECT_EQ(uint32_t{EVPOLL_IO}, e.events);
+  EXPECT_EQ(before, Engine());
+  ExpectQuiet();
+  EXPECT_EQ(0u, Stats().io_in_flight);
+}
+
+TEST_P(FaultCached, TheEndOfTheFileIsSeen) {
+  TempFile text("0123456789");
+  char to[64];
+  const uint64_t before = Engine();
+  const struct {
+    int64_t offset, result;
+  } cases[] = {{0, 10}, {8, 2}, {10, 0}, {1 << 20, 0}};
+  for (const auto &each : cases) {
+    evpoll_io io = MakeIo(EVPOLL_IO_READ, text.handle, 5, to, sizeof to);
+    io.offset = each.offset;
+    EXPECT_EQ(each.result, RunIo(io).result) << each.offset;
+  }
+  EXPECT_EQ(before, Engine());
+}
+
+TEST_P(FaultCached, WhatComesAfterAnotherOperationIsTheEngines) {
+  char to[3][4] = {};
+  evpoll_io ios[] = {MakeIo(EVPOLL_IO_READ, file.handle, 1, to[0], 4),
+                     MakeIo(EVPOLL_IO_FSYNC, file.handle, 2),
+                     MakeIo(EVPOLL_IO_READ, file.handle, 3, to[1], 4)};
+  const uint64_t tries = Seen(fault::kCachedRead), before = Engine();
+  ASSERT_EQ(3, evpoll_submit(p, ios, 3));
+  uint64_t tokens = 0;
+  for (const evpoll_event &e : WaitFor(3)) {
+    EXPECT_EQ(EVPOLL_OK, e.status);
+    tokens |= uint64_t{1} << e.token;
+  }
+  EXPECT_EQ(0xeu, tokens);
+  EXPECT_EQ(tries + 1, Seen(fault::kCachedRead));
+  EXPECT_LT(before, Engine());
+  EXPECT_EQ(0, std::memcmp("ffff", to[1], 4));
+}
+
+TEST_P(FaultCached, AListOfThemIsOneEvent) {
+  const uint64_t before = Engine();
+  evpoll_io ios[16];
+  for (uint64_t i = 0; i < 16; i++) ios[i] = Read(i);
+  ASSERT_EQ(16, evpoll_submit_list(p, ios, 16, 9, nullptr));
+  const evpoll_event e = WaitOne();
+  EXPECT_EQ(9u, e.token);
+  EXPECT_EQ(16, e.result);
+  EXPECT_EQ(before, Engine());
+  evpoll_result results[16];
+  ASSERT_EQ(16, evpoll_list_take(p, e.op, results, 16));
+  for (const evpoll_result &r : results) EXPECT_EQ(1, r.result);
+  ExpectQuiet();
+}
+
+// EOPNOTSUPP: a file system that cannot tell. ENOSYS, EPERM: an old kernel, a sandbox.
+TEST_P(FaultCached, WhereItCannotBeAskedTheEngineReads) {
+  for (int error : {EAGAIN, EOPNOTSUPP, ENOSYS, EPERM, EINTR, EINVAL, EIO}) {
+    Arm(fault::kCachedRead, 1, error, kAll);
+    for (int i = 0; i < 20; i++) {
+      char to[4] = "xyz";
+      const evpoll_event e = RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 5, to, 3));
+      EXPECT_EQ(EVPOLL_OK, e.status) << error;
+      EXPECT_EQ(3, e.result);
+      EXPECT_STREQ("fff", to);
+    }
+    Disarm();
+  }
+}
+
+TEST_P(FaultCached, WhatIsNotThereIsAskedForLessAndLess) {
+  Arm(fault::kCachedRead, 1, EAGAIN, kAll);
+  const uint64_t before = Seen(fault::kCachedRead);
+  for (int i = 0; i < 2000; i++) RunIo(Read(1));
+  Disarm();
+  EXPECT_GE(20u, Seen(fault::kCachedRead) - before);
+  // ... and when it is there again, that is noticed.
+  for (int i = 0; i < 300; i++) RunIo(Read(1));
+  const uint64_t engine = Engine();
+  for (int i = 0; i < 50; i++) RunIo(Read(1));
+  EXPECT_EQ(engine, Engine());
+}
+
+TEST_P(FaultCached, ReadsPastTheCacheAreNotTried) {
+  const uint64_t before = Seen(fault::kCachedRead);
+  evpoll_handle direct;
+  const int32_t status =
+      evpoll_file_open(file.path.c_str(), EVPOLL_FILE_READ | EVPOLL_FILE_DIRECT, &direct);
+  if (status == EVPOLL_ERR_UNSUPPORTED || status == EVPOLL_ERR_INVALID)
+    GTEST_SKIP() << "gate direct io: not on this file system";
+  ASSERT_EQ(0, status);
+  void *buffer;
+  ASSERT_EQ(0, evpoll_buffer_alloc(4096, 4096, &buffer));
+  EXPECT_EQ(4096, RunIo(MakeIo(EVPOLL_IO_READ, direct, 5, buffer, 4096)).result);
+  EXPECT_EQ(before, Seen(fault::kCachedRead));
+  EXPECT_EQ(0, evpoll_buffer_free(buffer));
+  EXPECT_EQ(0, evpoll_file_close(direct));
+}
+
+TEST_P(FaultCached, CancelledWhenItIsDoneItStaysDone) {
+  char to[4];
+  evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 5, to, 4);
+  ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+  EXPECT_LE(0, evpoll_cancel(p, io.op));
+  const evpoll_event e = WaitOne();
+  EXPECT_EQ(EVPOLL_OK, e.status);
+  EXPECT_EQ(4, e.result);
+  ExpectQuiet();
+}
+
+TEST_P(FaultCached, TheLimitCountsWhatWasNotDelivered) {
+  Open(0, 2);
+  char to[3];
+  evpoll_io ios[3];
+  for (uint64_t i = 0; i < 3; i++) ios[i] = MakeIo(EVPOLL_IO_READ, file.handle, i, &to[i], 1);
+  EXPECT_EQ(2, evpoll_submit(p, ios, 3));
+  EXPECT_EQ(EVPOLL_ERR_AGAIN, ios[2].status);
+  WaitFor(2);
+  EXPECT_EQ(1, evpoll_submit(p, &ios[2], 1));
+  WaitFor(1);
+}
+
+} // namespace
+} // namespace evp
