@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What instructions.sh counts: `instructions SCENARIO ROUNDS FILE` does one thing, again and again. */
+/* What instructions.py counts: SCENARIO ROUNDS FILE does one thing, again and again. */
 #include <evpoll.h>
 
 #include <fcntl.h>

@@ -8,7 +8,8 @@
 
 What is counted is what runs in the library in user space between a call and its return, the C
 library's part included, and the kernel's not. Two runs of different length are subtracted, so that
-what happens once does not count. Another compiler writes other code: then --check says so and
+what happens once does not count. Reads depend on the file system and on what serves files: they are
+shown, and held to nothing. Another compiler writes other code: then --check says so and
 compares nothing (exit code 77)."""
 import argparse
 import os
@@ -60,8 +61,9 @@ def main():
     worse = 0
     for name, count in found.items():
         above = count / reached.get(name, count) if reached.get(name) else 1
-        worse += above > ALLOWED
-        print(f"{name:34} {count:9.1f} {above:7.3f}" + ("  MORE THAN 2 %" if above > ALLOWED else ""))
+        bad = above > ALLOWED and not name.startswith("read")
+        worse += bad
+        print(f"{name:34} {count:9.1f} {above:7.3f}" + ("  MORE THAN 2 %" if bad else ""))
     if options.update:
         with open(BASELINE, "w", encoding="utf-8") as f:
             f.write("# Instructions of a round in user space: instructions.py. The compiler, then:\n")
