@@ -40,8 +40,9 @@ static void finish(evpoll *p, struct evp_op *op, const struct evp_op *end, bool 
     op = next;
   }
   evp_mutex_unlock(&p->io.lock);
-  /* A thread that is not inside yet looks at `attention` after it has shown itself. */
-  atomic_thread_fence(memory_order_seq_cst);
+  /* A thread that is not inside yet looks at `attention` after it has shown itself: writing the
+   * word, if nothing new, puts what was kept before that look. */
+  atomic_fetch_or(&p->attention, 0);
   if (first && !from_wait && evp_poller_inside(p)) evp_backend.ring(p);
 }
 
