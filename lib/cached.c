@@ -13,10 +13,11 @@
 
 #include "poller.h"
 
-enum { FIRST_PAUSE = 4, LONGEST_PAUSE = 256 };
+/* Beyond MOST_BYTES copying takes longer than another thread needs to be told. */
+enum { FIRST_PAUSE = 4, LONGEST_PAUSE = 256, MOST_BYTES = 128 * 1024 };
 
 static bool may_try(struct evp_cached *c, const struct evp_op *op) {
-  if (op->code != EVPOLL_IO_READ || !op->cached) return false;
+  if (op->code != EVPOLL_IO_READ || !op->cached || op->length > MOST_BYTES) return false;
   const uint32_t pause = atomic_load_explicit(&c->pause, memory_order_relaxed);
   if (pause) atomic_store_explicit(&c->pause, pause - 1, memory_order_relaxed);
   return !pause;

@@ -59,9 +59,7 @@ TEST_P(FaultCached, TheEndOfTheFileIsSeen) {
   TempFile text("0123456789");
   char to[64];
   const uint64_t before = Engine();
-  const struct {
-    int64_t offset, result;
-  } cases[] = {{0, 10}, {8, 2}, {10, 0}, {1 << 20, 0}};
+  const struct { int64_t offset, result; } cases[] = {{0, 10}, {8, 2}, {10, 0}, {1 << 20, 0}};
   for (const auto &each : cases) {
     evpoll_io io = MakeIo(EVPOLL_IO_READ, text.handle, 5, to, sizeof to);
     io.offset = each.offset;
@@ -145,6 +143,16 @@ TEST_P(FaultCached, ReadsPastTheCacheAreNotTried) {
   EXPECT_EQ(before, Seen(fault::kCachedRead));
   EXPECT_EQ(0, evpoll_buffer_free(buffer));
   EXPECT_EQ(0, evpoll_file_close(direct));
+}
+
+TEST_P(FaultCached, WhatTakesLongToCopyIsTheEngines) {
+  const std::string large(1 << 20, 'l');
+  TempFile text(large);
+  std::vector<char> to(large.size());
+  const uint64_t tries = Seen(fault::kCachedRead);
+  EXPECT_EQ(1 << 20, RunIo(MakeIo(EVPOLL_IO_READ, text.handle, 5, to.data(), to.size())).result);
+  EXPECT_EQ(tries, Seen(fault::kCachedRead));
+  EXPECT_EQ(0, std::memcmp(large.data(), to.data(), to.size()));
 }
 
 TEST_P(FaultCached, CancelledWhenItIsDoneItStaysDone) {
