@@ -25,6 +25,15 @@ enum { DAEMONS = 4, MLOCK = 0x20, SYNC = 0x8, DSYNC = 0x18, POLL_NS = 2000000 };
 enum { UNIX_ROOM = 65536, TCP_ROOM = 49032, TCP_PIECE = 4096, SMALL = 4096 };
 enum state { QUEUED, RUNNING, FINISHED };
 
+/* A file that jobs work on, as the kernel has its own reference to it: one duplicate serves all
+ * that were submitted on a descriptor. */
+struct sim_file {
+  int number, fd, flags, users;
+  dev_t device;
+  ino_t inode;
+  struct sim_file *next;
+};
+
 struct sim_lio {
   int jobs, finished; /* jobs: one more while they are being submitted */
   bool posted;
@@ -37,7 +46,8 @@ struct sim_job {
   int code, fd;
   enum state state;
   enum kind kind;
-  bool owns_fd, late;
+  bool late, idle; /* idle: nothing to be seen of a disk */
+  struct sim_file *file;
   int64_t result, ready_at, moved;
   struct sim_lio *lio;
   struct sim_knote *kn;
@@ -46,7 +56,8 @@ struct sim_job {
   struct sim_job *next_done;
 };
 
-static struct sim_job *jobs, *done;
+static struct sim_job *jobs, **last_job = &jobs, *done;
+static struct sim_file *files;
 static int in_process, daemons;
 static bool holding, in_use; /* in_use: the process has asked for AIO before */
 static uint64_t sequence, wrong, lost, unfetched, repeating;
@@ -109,10 +120,40 @@ static void release_lio(struct sim_lio *lio) {
   free(lio);
 }
 
+static struct sim_file *hold_file(int number, int flags, const struct stat *s) {
+  struct sim_file *file = files;
+  for (; file; file = file->next)
+    if (file->number == number && file->flags == flags && file->device == s->st_dev &&
+        file->inode == s->st_ino)
+      break;
+  if (!file) {
+    file = calloc(1, sizeof *file);
+    *file = (struct sim_file){.number = number,
+                              .fd = fcntl(number, F_DUPFD_CLOEXEC, 700),
+                              .flags = flags,
+                              .device = s->st_dev,
+                              .inode = s->st_ino,
+                              .next = files};
+    files = file;
+  }
+  file->users++;
+  return file;
+}
+
+static void release_file(struct sim_file *file) {
+  if (--file->users) return;
+  struct sim_file **at = &files;
+  while (*at != file) at = &(*at)->next;
+  *at = file->next;
+  if (file->fd >= 0) close(file->fd);
+  free(file);
+}
+
 static void free_job(struct sim_job *job) {
   struct sim_job **at = &jobs;
   while (*at != job) at = &(*at)->next;
   *at = job->next;
+  if (last_job == &job->next) last_job = at;
   for (at = &done; *at; at = &(*at)->next_done)
     if (*at == job) {
       *at = job->next_done;
@@ -127,7 +168,7 @@ static void free_job(struct sim_job *job) {
     job->lio->finished--;
     if (--job->lio->jobs == 0) release_lio(job->lio);
   }
-  if (job->owns_fd) close(job->fd);
+  release_file(job->file);
   free(job);
 }
 
@@ -189,8 +230,8 @@ static int64_t run(struct sim_job *job) {
     return result_of(pwrite(job->fd, buffer, bytes_of(job), offset));
   case LIO_READV: return result_of(preadv(job->fd, buffer, (int)job->cb.aio_nbytes, offset));
   case LIO_WRITEV: return result_of(pwritev(job->fd, buffer, (int)job->cb.aio_nbytes, offset));
-  case SYNC: return result_of(fsync(job->fd));
-  case DSYNC: return result_of(fdatasync(job->fd));
+  case SYNC: return job->idle ? 0 : result_of(fsync(job->fd));
+  case DSYNC: return job->idle ? 0 : result_of(fdatasync(job->fd));
   }
   return 0; /* mlock */
 }
@@ -290,37 +331,50 @@ void sim_hold(bool hold) {
 
 /* ---- submitting --------------------------------------------------------------------------- */
 
-static bool is_memory(int fd) { return fcntl(fd, F_GET_SEALS) >= 0; }
+/* What a job's descriptor is. Each is asked for once. */
+struct seen {
+  int flags;
+  struct stat s;
+};
 
-static int check_file(const struct sim_job *job, int opcode) {
-  const int fd = job->cb.aio_fildes, flags = fcntl(fd, F_GETFL);
+/* Shared memory, which here is memfd_create()'s, has a device of its own. */
+static bool is_memory(const struct stat *s) {
+  static dev_t device;
+  if (!device) {
+    const int fd = memfd_create("which device", MFD_CLOEXEC);
+    struct stat memory;
+    if (fstat(fd, &memory) == 0) device = memory.st_dev;
+    close(fd);
+  }
+  return s->st_dev == device;
+}
+
+static int check_file(const struct sim_job *job, int opcode, struct seen *seen) {
   if (opcode == MLOCK) return 0;
-  if (flags < 0) return EBADF;
+  const int flags = seen->flags = fcntl(job->cb.aio_fildes, F_GETFL);
+  if (flags < 0 || fstat(job->cb.aio_fildes, &seen->s) < 0) return EBADF;
   const bool reads = (opcode & ~LIO_FOFFSET) == LIO_READ || opcode == LIO_READV;
   const int mode = flags & O_ACCMODE;
   if (opcode < SYNC && mode == (reads ? O_WRONLY : O_RDONLY)) return EBADF;
-  struct stat s;
-  fstat(fd, &s);
-  const bool file = S_ISREG(s.st_mode) || S_ISDIR(s.st_mode) || S_ISBLK(s.st_mode);
+  const mode_t kind = seen->s.st_mode;
+  const bool file = S_ISREG(kind) || S_ISDIR(kind) || S_ISBLK(kind);
   if ((opcode & SYNC) && !file) return EINVAL;
   if (job->cb.aio_offset < 0 && !(opcode & SYNC)) return EINVAL;
   return 0;
 }
 
 /* After the knote was made, as the kernel does. */
-static int check_kind(const struct sim_job *job) {
-  struct stat s;
+static int check_kind(const struct sim_job *job, const struct stat *s) {
   if (job->code == MLOCK) return 0;
-  if (fstat(job->cb.aio_fildes, &s) < 0) return EBADF;
-  if (S_ISSOCK(s.st_mode)) {
+  if (S_ISSOCK(s->st_mode)) {
     int listens = 0;
     socklen_t length = sizeof listens;
     getsockopt(job->cb.aio_fildes, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length);
     return listens ? EINVAL : 0;
   }
-  if (sim_option.unsafe || S_ISBLK(s.st_mode) || S_ISDIR(s.st_mode)) return 0;
-  const bool served = S_ISREG(s.st_mode) && !sim_option.refuse_files;
-  return served && (!is_memory(job->cb.aio_fildes) || sim_option.unsafe) ? 0 : EOPNOTSUPP;
+  if (sim_option.unsafe || S_ISBLK(s->st_mode) || S_ISDIR(s->st_mode)) return 0;
+  const bool served = S_ISREG(s->st_mode) && !sim_option.refuse_files;
+  return served && !is_memory(s) ? 0 : EOPNOTSUPP;
 }
 
 static int notify(struct sim_job *job) {
@@ -354,16 +408,16 @@ static int discard(struct sim_job *job, struct aiocb *user, int code) {
   return code;
 }
 
-static void enter(struct sim_job *job) {
+static void enter(struct sim_job *job, const struct seen *seen) {
+  const int fd = job->cb.aio_fildes;
   job->sequence = ++sequence;
-  job->kind = sim_kind_of(job->cb.aio_fildes);
-  const int copy = fcntl(job->cb.aio_fildes, F_DUPFD_CLOEXEC, 700);
-  job->owns_fd = copy >= 0;
-  job->fd = copy >= 0 ? copy : job->cb.aio_fildes;
+  job->kind = S_ISREG(seen->s.st_mode) ? KIND_VNODE : sim_kind_of(fd);
+  job->idle = sim_option.manual;
+  job->file = hold_file(fd, seen->flags, &seen->s);
+  job->fd = job->file->fd >= 0 ? job->file->fd : fd;
   job->ready_at = sim_option.delay_ns ? sim_now() + sim_option.delay_ns : 0;
-  struct sim_job **end = &jobs;
-  while (*end) end = &(*end)->next;
-  *end = job;
+  *last_job = job;
+  last_job = &job->next;
   in_process++;
   if (job->lio) job->lio->jobs++;
   const int small = SMALL; /* what does not fit is to wait here, not in the receiver's buffer */
@@ -389,16 +443,17 @@ static int aqueue(struct aiocb *user, struct sim_lio *lio, int opcode) {
   job->cb = *user;
   job->code = opcode;
   job->lio = lio;
+  struct seen seen = {.flags = -1};
   int code = sim_injected(lio ? SIM_LIO_ENTRY : SIM_AIO_SUBMIT);
   const int kind = job->cb.aio_sigevent.sigev_notify;
   if (!code && (kind < SIGEV_NONE || kind > SIGEV_THREAD_ID || kind == SIGEV_THREAD)) code = EINVAL;
   if (!code && lio && (opcode & SYNC)) code = EINVAL;
-  if (!code && opcode != LIO_NOP) code = check_file(job, opcode);
+  if (!code && opcode != LIO_NOP) code = check_file(job, opcode, &seen);
   if (!code && opcode == LIO_NOP) return discard(job, user, 0);
   if (!code) code = notify(job);
-  if (!code) code = check_kind(job);
+  if (!code) code = check_kind(job, &seen.s);
   if (code) return discard(job, user, code);
-  enter(job);
+  enter(job, &seen);
   return 0;
 }
 
@@ -548,9 +603,10 @@ void sim_aio_forked(void) {
   while (jobs) {
     struct sim_job *job = jobs;
     jobs = job->next;
-    if (job->owns_fd) close(job->fd);
+    release_file(job->file);
     free(job);
   }
+  last_job = &jobs;
   done = NULL;
   in_process = daemons = 0;
   in_use = false;

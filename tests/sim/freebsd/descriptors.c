@@ -74,12 +74,15 @@ static bool has_shut_writing(int fd) {
          state == TCP_LAST_ACK || state == TCP_TIME_WAIT;
 }
 
-bool sim_is_unix(int fd) {
+/* 0: no socket. */
+static int domain_of(int fd) {
   int domain = 0;
   socklen_t length = sizeof domain;
   getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
-  return domain == AF_UNIX;
+  return domain;
 }
+
+bool sim_is_unix(int fd) { return domain_of(fd) == AF_UNIX; }
 
 static int room_to_write(int fd) {
   int used = 0, room = 0;
@@ -182,7 +185,8 @@ void sim_descriptor_detach(struct sim_knote *kn, int rd, int wr) {
 /* With unread data Linux resets the connection, FreeBSD ends it in order. */
 void sim_descriptor_closes(int fd) {
   char unread[4096];
-  if (sim_kind_of(fd) == KIND_STREAM && !sim_is_unix(fd))
+  const int domain = domain_of(fd);
+  if (domain && domain != AF_UNIX && sim_kind_of(fd) == KIND_STREAM)
     while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) > 0) {
     }
   if (fd >= 0 && fd < ERRORS) errors[fd] = 0;

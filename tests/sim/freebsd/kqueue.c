@@ -17,6 +17,7 @@
 struct sim_kqueue {
   int fd, rd, wr;
   int users; /* calls inside, and 1 while it is open */
+  int sleepers, descriptors;
   bool open, rung;
   struct sim_knote *knotes;
   struct sim_knote *first, **last;
@@ -53,7 +54,8 @@ static void enqueue(struct sim_knote *kn) {
   kq->last = &kn->queue_next;
   kn->status |= KN_QUEUED;
   kq->queued++;
-  if (!kq->rung && kq->open) {
+  const bool seen = kq->sleepers || !sim_option.manual; /* others may watch the queue itself */
+  if (!kq->rung && kq->open && seen) {
     kq->rung = true;
     eventfd_write(kq->fd, 1);
   }
@@ -86,7 +88,10 @@ static struct sim_knote *find(struct sim_kqueue *kq, uintptr_t ident, short filt
 
 void sim_knote_drop(struct sim_knote *kn) {
   dequeue(kn);
-  if (is_descriptor(kn)) sim_descriptor_detach(kn, kn->kq->rd, kn->kq->wr);
+  if (is_descriptor(kn)) {
+    sim_descriptor_detach(kn, kn->kq->rd, kn->kq->wr);
+    kn->kq->descriptors--;
+  }
   if (kn->e.filter == EVFILT_AIO || kn->e.filter == EVFILT_LIO) sim_aio_detach(kn);
   *kn->link = kn->next;
   if (kn->next) kn->next->link = kn->link;
@@ -132,6 +137,7 @@ struct sim_knote *sim_knote_add(struct sim_kqueue *kq, const struct kevent *chan
     if (kn->next) kn->next->link = &kn->next;
     kq->knotes = kn;
     knotes++;
+    kq->descriptors += is_descriptor(kn);
     if (change->filter == EVFILT_AIO || change->filter == EVFILT_LIO) sim_aio_attach(kn, change);
     *code_out = attach(kn, change);
     if (*code_out) {
@@ -195,6 +201,7 @@ static void pull_set(struct sim_kqueue *kq, int set, short filter) {
 }
 
 static void pull(struct sim_kqueue *kq) {
+  if (!kq->descriptors) return;
   pull_set(kq, kq->wr, EVFILT_WRITE);
   pull_set(kq, kq->rd, EVFILT_READ);
 }
@@ -253,10 +260,12 @@ static int slumber(struct sim_kqueue *kq, int64_t deadline) {
   int64_t left = deadline < 0 ? -1 : deadline - sim_now();
   if (deadline >= 0 && left < 0) left = 0;
   if (left > 0) limit = (struct timespec){left / 1000000000, left % 1000000000};
+  kq->sleepers++;
   sim_unlock();
   const int rc = ppoll(fds, 3, left < 0 ? NULL : &limit, NULL);
   const int code = rc < 0 ? errno : 0;
   sim_lock();
+  kq->sleepers--;
   return code;
 }
 
