@@ -10,6 +10,7 @@
 #include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -161,6 +162,10 @@ static void free_job(struct sim_job *job) {
     }
   in_process--;
   if (job->kn) {
+    if (sim_option.fetch_first) {
+      fprintf(stderr, "aio_return() has thrown an event away that nobody has fetched\n");
+      abort();
+    }
     unfetched++;
     sim_knote_drop(job->kn);
   }

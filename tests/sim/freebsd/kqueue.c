@@ -119,13 +119,24 @@ static int attach(struct sim_knote *kn, const struct kevent *change) {
   return 0;
 }
 
+/* A user event that is added is not triggered by the same change, and EV_CLEAR in a later one takes
+ * back what triggered it. */
+static void touch_user(struct sim_knote *kn, const struct kevent *change) {
+  if (change->fflags & NOTE_TRIGGER) {
+    sim_injected(SIM_TRIGGER);
+    kn->triggered = true;
+  }
+  if (change->flags & EV_CLEAR) kn->triggered = false;
+}
+
 static void pull(struct sim_kqueue *kq);
 
 /* EV_ADD, EV_ENABLE and so on of a knote, which is made if it is not there. */
 struct sim_knote *sim_knote_add(struct sim_kqueue *kq, const struct kevent *change, int *code_out) {
   struct sim_knote *kn = find(kq, change->ident, change->filter);
+  const bool fresh = !kn;
   *code_out = 0;
-  if (!kn) {
+  if (fresh) {
     kn = calloc(1, sizeof *kn);
     kn->kq = kq;
     kn->e = *change;
@@ -151,7 +162,7 @@ struct sim_knote *sim_knote_add(struct sim_kqueue *kq, const struct kevent *chan
     if (kn->e.filter == EVFILT_TIMER && (change->flags & EV_ADD))
       kn->deadline = sim_now() + timer_ns(change);
   }
-  if (kn->e.filter == EVFILT_USER && (change->fflags & NOTE_TRIGGER)) kn->triggered = true;
+  if (kn->e.filter == EVFILT_USER && !fresh) touch_user(kn, change);
   if (change->flags & EV_DISABLE) kn->status |= KN_DISABLED;
   if (change->flags & EV_ENABLE) kn->status &= ~(uint32_t)KN_DISABLED;
   if (!(kn->status & KN_DISABLED) && event(kn)) sim_knote_activate(kn);
@@ -159,6 +170,9 @@ struct sim_knote *sim_knote_add(struct sim_kqueue *kq, const struct kevent *chan
 }
 
 static int apply(struct sim_kqueue *kq, const struct kevent *change) {
+  const unsigned both = EV_ENABLE | EV_DISABLE;
+  if ((change->flags & both) == both) return EINVAL;
+  if ((change->flags & EV_ADD) && (change->flags & EV_KEEPUDATA)) return EINVAL;
   /* Taking a filter away cannot fail for want of anything. */
   const int injected = change->flags & EV_ADD ? sim_injected(SIM_KEVENT_CHANGE) : 0;
   if (injected) return injected;
@@ -325,6 +339,7 @@ int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *ev
   int errors = 0;
   for (int i = 0; i < nchanges && !code; i++) {
     struct kevent change = changes[i];
+    if (!change.filter) continue;
     const int failed = apply(kq, &change);
     if (!failed && !(change.flags & EV_RECEIPT)) continue;
     if (errors == nevents) {
@@ -419,6 +434,19 @@ void sim_kqueues_forked(void) {
   }
   kqueues = NULL;
   knotes = 0;
+}
+
+bool sim_take_last(int fd) {
+  bool took = false;
+  sim_lock();
+  for (struct sim_kqueue *kq = kqueues; kq; kq = kq->next) {
+    struct sim_knote *kn = find(kq, (uintptr_t)fd, EVFILT_WRITE);
+    if (!kn || !event(kn) || !(kn->e.flags & EV_ONESHOT)) continue;
+    sim_knote_drop(kn);
+    took = true;
+  }
+  sim_unlock();
+  return took;
 }
 
 int sim_knotes(void) {

@@ -23,6 +23,7 @@ struct sim_options {
   int before_percent; /* jobs that are over before the call that submits them returns */
   int late_percent;   /* cancels that come too late */
   int64_t delay_ns;   /* before a job may start */
+  bool fetch_first;   /* aio_return() of what was not reported yet ends the process */
   int outsiders;      /* unreaped jobs of others in the process, which take room */
 };
 void sim_reset(void);
@@ -34,6 +35,10 @@ bool sim_step(void);
 /* Holds every job from now on, or lets them go. */
 void sim_hold(bool hold);
 
+/* A thread of nobody's is told of a pipe that has lost its reader, and says nothing: the filter is
+ * gone. False: there was none. */
+bool sim_take_last(int fd);
+
 /* The n-th call from now on (1: the next) fails with a code, once; of aio_*, none was started. */
 enum sim_call {
   SIM_KQUEUE,
@@ -43,7 +48,8 @@ enum sim_call {
   SIM_LIO_LISTIO,    /* the whole */
   SIM_LIO_ENTRY,     /* one entry */
   SIM_AIO_CANCEL,
-  SIM_JOB, /* the job itself */
+  SIM_JOB,     /* the job itself */
+  SIM_TRIGGER, /* of an EVFILT_USER; cannot fail */
   SIM_CALLS
 };
 void sim_fail(enum sim_call call, int nth, int code);
