@@ -314,6 +314,75 @@ TEST_P(Traps, AFailedChangeLeavesNoHalfRegistration) {
       }
 }
 
+// The filter has gone with the event, which another thread has fetched and not yet told of.
+TEST_P(Traps, APipeThatLosesItsReaderDuringAChangeIsNoOther) {
+  for (bool both : {false, true})
+    for (uint32_t mode : {EVPOLL_LEVEL, EVPOLL_EDGE, EVPOLL_ONESHOT}) {
+      SCOPED_TRACE(::testing::Message() << "mode " << mode << " both " << both);
+      int fd[2];
+      ASSERT_EQ(0, pipe(fd));
+      const uint32_t interest = both ? kBoth : EVPOLL_WRITABLE;
+      ASSERT_EQ(0, evpoll_add(p, fd[1], 7, interest, mode));
+      WaitOne();
+      EXPECT_EQ(0, evpoll_socket_close(fd[0]));
+      ASSERT_TRUE(sim_take_last(fd[1]));
+      if (mode == EVPOLL_ONESHOT) {
+        ASSERT_EQ(0, evpoll_rearm(p, fd[1], 7, interest));
+      } else {
+        ASSERT_EQ(0, evpoll_modify(p, fd[1], 7, interest, mode));
+      }
+      EXPECT_TRUE(WaitOne().events & EVPOLL_WRITE_CLOSED);
+      EXPECT_EQ(0, evpoll_remove(p, fd[1], 7));
+      EXPECT_EQ(0, evpoll_socket_close(fd[1]));
+    }
+}
+
+TEST_P(Traps, AClosedPipesNumberIsAnotherDescriptor) {
+  for (uint32_t mode : {EVPOLL_LEVEL, EVPOLL_EDGE, EVPOLL_ONESHOT}) {
+    int fd[2], other[2];
+    ASSERT_EQ(0, pipe(fd));
+    ASSERT_EQ(0, evpoll_add(p, fd[1], 7, EVPOLL_WRITABLE, mode));
+    WaitOne();
+    EXPECT_EQ(0, evpoll_socket_close(fd[0]));
+    EXPECT_EQ(0, evpoll_socket_close(fd[1]));
+    ASSERT_EQ(0, pipe(other));
+    ASSERT_EQ(fd[1], other[1]);
+    EXPECT_EQ(EVPOLL_ERR_STALE, mode == EVPOLL_ONESHOT
+                                    ? evpoll_rearm(p, fd[1], 7, EVPOLL_WRITABLE)
+                                    : evpoll_modify(p, fd[1], 7, EVPOLL_WRITABLE, mode));
+    ExpectQuiet();
+    for (int end : other) EXPECT_EQ(0, evpoll_socket_close(end));
+  }
+}
+
+// As long as one entry of the first is not returned, its event is the one of that address.
+TEST_P(Traps, TheArrayOfADeregisteredListServesAgainWhenAllWasReturned) {
+  TempFile file("hello");
+  Request r(p, EVPOLL_LIO, 9);
+  char buffer[2][5];
+  for (int round = 0; round < 10; round++) {
+    struct aiocb cbs[2];
+    struct aiocb *list[2];
+    struct sigevent event;
+    for (int i = 0; i < 2; i++) {
+      cbs[i] = MakeAiocb(file.handle, buffer[i], 5, 0);
+      list[i] = &cbs[i];
+    }
+    ASSERT_EQ(0, r.Register(&event));
+    ASSERT_EQ(0, lio_listio(LIO_NOWAIT, list, 2, &event));
+    const bool given_up = round % 2 == 0;
+    if (given_up) {
+      ASSERT_EQ(0, evpoll_aio_deregister(r.aio));
+      for (struct aiocb &cb : cbs)
+        ASSERT_TRUE(Until([&] { return aio_error(&cb) != EINPROGRESS; }));
+    } else {
+      ASSERT_EQ(9u, WaitOne().token);
+    }
+    for (struct aiocb &cb : cbs) EXPECT_EQ(5, aio_return(&cb));
+    if (!given_up) r.Clear();
+  }
+}
+
 TEST_P(Traps, OpeningFailsCleanly) {
   evpoll *other = nullptr;
   const int before = sim_knotes();
