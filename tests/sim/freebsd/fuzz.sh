@@ -8,6 +8,7 @@ root=$here/../../..
 clang=$1 seconds=$2 folder=${3:-fuzz}
 mkdir -p "$folder/found" && cd "$folder"
 
+# shellcheck disable=SC2054 # the commas are the compiler's
 flags=(-g1 -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -D_GNU_SOURCE
   -isystem "$here/include" -I"$here" -I"$root/abi" -pthread)
 echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char *, unsigned long) { return 0; }' >probe.cc
