@@ -107,6 +107,28 @@ TEST_P(Kqueue, OneEventTellsOfBothDirections) {
   ExpectNoSpin();
 }
 
+std::vector<bool> OpenDescriptors() {
+  std::vector<bool> open(1024);
+  for (int fd = 0; fd < 1024; fd++) open[static_cast<size_t>(fd)] = fcntl(fd, F_GETFD) >= 0;
+  return open;
+}
+
+// kqueue() does not set FD_CLOEXEC, and kqueue1(), which would, is not in FreeBSD 13.
+TEST_P(Kqueue, NoDescriptorOfAPollersSurvivesExec) {
+  const std::vector<bool> before = OpenDescriptors();
+  evpoll *other = nullptr;
+  ASSERT_EQ(0, evpoll_open(nullptr, &other));
+  int fresh = 0;
+  for (int fd = 0; fd < 1024; fd++) {
+    const int flags = fcntl(fd, F_GETFD);
+    if (flags < 0 || before[static_cast<size_t>(fd)]) continue;
+    fresh++;
+    EXPECT_TRUE(flags & FD_CLOEXEC) << fd;
+  }
+  EXPECT_LT(0, fresh);
+  EXPECT_EQ(0, evpoll_close(other, kLong));
+}
+
 TEST_P(Kqueue, AForkedChildHasNoQueueAndTouchesNobodyElses) {
   Pair s;
   ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));

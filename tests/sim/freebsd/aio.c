@@ -413,6 +413,17 @@ static int discard(struct sim_job *job, struct aiocb *user, int code) {
   return code;
 }
 
+static void count_job(int code) {
+  switch (code) {
+  case LIO_READ: sim_injected(SIM_READ); break;
+  case LIO_WRITE: sim_injected(SIM_WRITE); break;
+  case LIO_READV: sim_injected(SIM_READV); break;
+  case LIO_WRITEV: sim_injected(SIM_WRITEV); break;
+  case SYNC: sim_injected(SIM_SYNC); break;
+  case DSYNC: sim_injected(SIM_DSYNC); break;
+  }
+}
+
 static void enter(struct sim_job *job, const struct seen *seen) {
   const int fd = job->cb.aio_fildes;
   job->sequence = ++sequence;
@@ -424,6 +435,7 @@ static void enter(struct sim_job *job, const struct seen *seen) {
   *last_job = job;
   last_job = &job->next;
   in_process++;
+  count_job(job->code);
   if (job->lio) job->lio->jobs++;
   const int small = SMALL; /* what does not fit is to wait here, not in the receiver's buffer */
   if (job->kind == KIND_STREAM && job->code == LIO_WRITE && !sim_is_unix(job->fd) &&

@@ -49,7 +49,13 @@ enum sim_call {
   SIM_LIO_ENTRY,     /* one entry */
   SIM_AIO_CANCEL,
   SIM_JOB,     /* the job itself */
-  SIM_TRIGGER, /* of an EVFILT_USER; cannot fail */
+  SIM_TRIGGER, /* of an EVFILT_USER; as those below, it cannot fail here */
+  SIM_READ,    /* jobs that were accepted, one by one or in a list */
+  SIM_WRITE,
+  SIM_READV,
+  SIM_WRITEV,
+  SIM_SYNC,
+  SIM_DSYNC,
   SIM_CALLS
 };
 void sim_fail(enum sim_call call, int nth, int code);

@@ -21,6 +21,33 @@ TEST_P(Traps, CompletionsBeforeTheSubmittingCallReturns) {
   for (const evpoll_event &e : WaitFor(500)) reads.See(e);
 }
 
+TEST_P(Traps, EachKindOfOperationIsAKindOfTheKernels) {
+  TempFile file("hello");
+  char text[] = "world";
+  struct evpoll_iovec pieces[2] = {{EVPOLL_ADDR(text), 2}, {EVPOLL_ADDR(text + 2), 3}};
+  const struct {
+    uint32_t code;
+    enum sim_call job;
+    void *buffer;
+    uint64_t length;
+  } kinds[] = {
+      {EVPOLL_IO_WRITE, SIM_WRITE, text, 5},     {EVPOLL_IO_READ, SIM_READ, text, 5},
+      {EVPOLL_IO_WRITEV, SIM_WRITEV, pieces, 2}, {EVPOLL_IO_READV, SIM_READV, pieces, 2},
+      {EVPOLL_IO_FSYNC, SIM_SYNC, nullptr, 0},   {EVPOLL_IO_FDATASYNC, SIM_DSYNC, nullptr, 0}};
+  for (bool list : {false, true})
+    for (const auto &kind : kinds) {
+      SCOPED_TRACE(::testing::Message() << "code " << kind.code << " list " << list);
+      const uint64_t before = sim_count(kind.job);
+      std::vector<evpoll_io> ios(list ? 2 : 1,
+                                 MakeIo(kind.code, file.handle, 7, kind.buffer, kind.length));
+      const int32_t n = static_cast<int32_t>(ios.size());
+      ASSERT_EQ(n, evpoll_submit(p, ios.data(), n));
+      for (const evpoll_event &e : WaitFor(static_cast<size_t>(n))) EXPECT_EQ(0, e.status);
+      EXPECT_EQ(before + static_cast<uint64_t>(n), sim_count(kind.job));
+    }
+  EXPECT_EQ(0u, Stats().pool_threads);
+}
+
 TEST_P(Traps, CompletionsInAnyOrder) {
   for (uint64_t seed = 1; seed <= 20; seed++) {
     Tell([&](auto &o) {
