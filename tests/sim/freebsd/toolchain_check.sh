@@ -6,6 +6,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../../.." && pwd)
 cmake=$1 clang=$(command -v "$2") folder=$3
+nm=$(command -v "${2/clang/llvm-nm}" || command -v llvm-nm || command -v nm)
 sysroot=$folder/sysroot
 rm -rf "$folder"
 mkdir -p "$sysroot/usr/include/gnu" "$sysroot/usr/lib"
@@ -37,9 +38,9 @@ for target in {x86_64,aarch64}-unknown-freebsd{14,15}; do
   "$cmake" --build "$build" --target evpoll_static >>"$folder/$target.log" 2>&1 || fail "$target" "not built"
 
   # What was built, and of what.
-  python3 - "$build" "$target" "$sysroot" <<'PY' || fail "$target" "built otherwise than it should be"
-import glob, json, sys
-build, target, sysroot = sys.argv[1:]
+  python3 - "$build" "$target" "$sysroot" "$nm" <<'PY' || fail "$target" "built otherwise than it should be"
+import glob, json, subprocess, sys
+build, target, sysroot, nm = sys.argv[1:]
 commands = [c['command'] for c in json.load(open(build + '/compile_commands.json'))]
 for want in ('--target=' + target, '--sysroot=' + sysroot, '-Werror', '-Wextra'):
     assert all(want in c for c in commands), want
@@ -53,6 +54,12 @@ for path in objects:
     head = open(path, 'rb').read(20)
     assert head[:4] == b'\x7fELF' and head[7] == 9, path + ' is not FreeBSD\'s'  # ELFOSABI_FREEBSD
     assert int.from_bytes(head[18:20], 'little') == machine, path
+# Calls that only Linux has: its headers declare them.
+called = subprocess.run([nm, '-u', build + '/lib/libevpoll.a'], capture_output=True, text=True, check=True)
+called = {line.split()[-1] for line in called.stdout.splitlines() if ' U ' in line}
+linux = {'statx', 'madvise', 'epoll_create1', 'eventfd', 'memfd_create', 'syscall', 'gettid'}
+assert not called & linux, called & linux
+assert {'minherit', 'fstat', 'kevent'} <= called, called
 archive = open(build + '/lib/libevpoll.a', 'rb').read(24)
 assert archive[:8] == b'!<arch>\n' and archive[8:10] == b'/ ', 'the archive has no index of symbols'
 system = open(glob.glob(build + '/CMakeFiles/*/CMakeSystem.cmake')[0]).read()
