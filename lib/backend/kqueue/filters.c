@@ -171,7 +171,7 @@ static bool has_lost_reader(struct evp_queue *q, evpoll_handle h, const struct c
   if (!missing) return false;
   struct changes probe = {.n = 0};
   append(&probe, (uintptr_t)h, EVFILT_WRITE, EV_ADD | EV_DISABLE, 0, 0);
-  evp_queue_control(q, probe.list, probe.n);
+  if (evp_queue_control(q, probe.list, probe.n)) forget(q, h, EVPOLL_WRITABLE, 0);
   return probe.list[0].data == EPIPE;
 }
 

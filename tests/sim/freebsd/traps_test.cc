@@ -378,6 +378,10 @@ TEST_P(Traps, AClosedPipesNumberIsAnotherDescriptor) {
                                     ? evpoll_rearm(p, fd[1], 7, EVPOLL_WRITABLE)
                                     : evpoll_modify(p, fd[1], 7, EVPOLL_WRITABLE, mode));
     ExpectQuiet();
+    ASSERT_EQ(0, evpoll_add(p, other[1], 8, EVPOLL_WRITABLE, EVPOLL_EDGE));
+    EXPECT_EQ(8u, WaitOne().token);
+    ExpectNoSpin(); // nothing of the question was left, which would be level-triggered
+    EXPECT_EQ(0, evpoll_remove(p, other[1], 8));
     for (int end : other) EXPECT_EQ(0, evpoll_socket_close(end));
   }
 }
