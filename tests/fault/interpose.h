@@ -18,8 +18,8 @@ enum Call {
   kEpollControl, // EPOLL_CTL_ADD and MOD: DEL fails for callers' mistakes only
   kEpollWait,    // epoll_wait, epoll_pwait, epoll_pwait2
   kEventfd,
-  kThread, // pthread_create
-  kStat,   // statx, fstat
+  kThread,     // pthread_create
+  kStat,       // statx, fstat
   kCachedRead, // preadv2 that may not wait
   kPread,
   kPwrite,
