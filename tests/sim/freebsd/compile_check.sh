@@ -30,8 +30,8 @@ compile() {
   echo "$name: ${#files[@]} files"
 }
 
-core=(api.c api_helpers.c poller.c source.c io.c list.c kind.c linger.c aio.c workers.c status.c os_posix.c
-  os_posix_file.c os_posix_socket.c os_posix_status.c)
+core=(api.c api_helpers.c poller.c source.c io.c list.c kind.c cached.c linger.c aio.c workers.c status.c os_posix.c
+  os_posix_file.c os_posix_socket.c os_posix_status.c os_cached_none.c)
 queue=(backend/kqueue/kqueue.c backend/kqueue/filters.c)
 aio=(backend/kqueue/posix_aio.c backend/kqueue/foreign_aio.c)
 for target in x86_64-unknown-freebsd14 x86_64-unknown-freebsd15 aarch64-unknown-freebsd14 aarch64-unknown-freebsd15; do
