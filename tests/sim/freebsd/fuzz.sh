@@ -1,34 +1,41 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# fuzz.sh CLANG++ SANITIZERS SECONDS FOLDER SOURCE...: random schedules by libFuzzer; the sources are
-# lib/'s. What it finds stays in FOLDER. Exit 77 without libFuzzer.
+# fuzz.sh CLANG++ SECONDS FOLDER SOURCE...: random schedules by libFuzzer, under AddressSanitizer and
+# UndefinedBehaviorSanitizer; then what it found once more under ThreadSanitizer, which takes the
+# fuzzer's own counters for races. The sources are lib/'s. Exit 77 without libFuzzer.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$here/../../..
-clang=$1 sanitizers=$2 seconds=$3 folder=$4
-shift 4
+clang=$1 seconds=$2 folder=$3
+shift 3
 mkdir -p "$folder/found" && cd "$folder"
 
-# shellcheck disable=SC2054 # the commas are the compiler's
-flags=(-g1 -O1 "-fsanitize=fuzzer-no-link,$sanitizers" -fno-sanitize-recover=all -D_GNU_SOURCE
-  -isystem "$here/include" -I"$here" -I"$root/abi" -pthread)
 echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char *, unsigned long) { return 0; }' >probe.cc
-"$clang" "-fsanitize=fuzzer,$sanitizers" probe.cc -o probe 2>/dev/null || {
+"$clang" -fsanitize=fuzzer,address probe.cc -o probe 2>/dev/null || {
   echo "no libFuzzer for $clang"
   exit 77
 }
 
-objects=()
-compile() { # LANGUAGE FILE OPTION...
-  local object
-  object=$(basename "$2" | tr . _)_$1.o
-  "$clang" "${flags[@]}" "${@:3}" -c -o "$object" "$2"
-  objects+=("$object")
+# build PROGRAM SANITIZERS-TO-COMPILE SANITIZERS-TO-LINK FILE...: the files are the tests' own.
+build() {
+  local program=$1 compile=$2 link=$3 own=("${@:4}") objects=() object
+  local flags=("-fsanitize=$compile" -g1 -O1 -fno-sanitize-recover=all -D_GNU_SOURCE
+    -isystem "$here/include" -I"$here" -I"$root/abi" -pthread)
+  one() { # SOURCE OPTION...
+    object=$program-${#objects[@]}-$(basename "$1").o # two files are called aio.c
+    "$clang" "${flags[@]}" "${@:2}" -c -o "$object" "$1"
+    objects+=("$object")
+  }
+  for file in aio descriptors kernel kqueue; do one "$here/$file.c" -x c; done
+  for file in "${sources[@]}"; do
+    one "$file" -x c -std=c11 -DEVP_KQUEUE_AIO=1 -I"$root/lib" -include "$here/include/sim_calls.h"
+  done
+  for file in "${own[@]}"; do one "$here/$file"; done
+  "$clang" "-fsanitize=$link" -pthread -o "$program" "${objects[@]}"
 }
-for file in aio descriptors kernel kqueue; do compile sim "$here/$file.c" -x c; done
-for file; do
-  compile lib "$file" -x c -std=c11 -DEVP_KQUEUE_AIO=1 -I"$root/lib" -include "$here/include/sim_calls.h"
-done
-for file in schedule fuzz; do compile test "$here/$file.cc"; done
-"$clang" "-fsanitize=fuzzer,$sanitizers" -pthread -o fuzz "${objects[@]}"
+sources=("$@")
+build fuzz fuzzer-no-link,address,undefined fuzzer,address,undefined schedule.cc fuzz.cc &
+build replay thread thread schedule.cc fuzz.cc replay.cc
+wait $!
 ./fuzz -max_total_time="$seconds" -max_len=512 -rss_limit_mb=2048 -timeout=30 -print_final_stats=1 found 2>&1 | tail -n 20
+./replay found/*

@@ -23,23 +23,30 @@ TEST_P(Traps, CompletionsBeforeTheSubmittingCallReturns) {
 
 TEST_P(Traps, EachKindOfOperationIsAKindOfTheKernels) {
   TempFile file("hello");
-  char text[] = "world";
-  struct evpoll_iovec pieces[2] = {{EVPOLL_ADDR(text), 2}, {EVPOLL_ADDR(text + 2), 3}};
+  char text[2][6] = {"world", "world"}; /* the two of a list run at the same time */
+  struct evpoll_iovec pieces[2][2];
+  for (int i = 0; i < 2; i++) {
+    pieces[i][0] = {EVPOLL_ADDR(text[i]), 2};
+    pieces[i][1] = {EVPOLL_ADDR(text[i] + 2), 3};
+  }
   const struct {
     uint32_t code;
     enum sim_call job;
-    void *buffer;
+    void *buffers[2];
     uint64_t length;
-  } kinds[] = {
-      {EVPOLL_IO_WRITE, SIM_WRITE, text, 5},     {EVPOLL_IO_READ, SIM_READ, text, 5},
-      {EVPOLL_IO_WRITEV, SIM_WRITEV, pieces, 2}, {EVPOLL_IO_READV, SIM_READV, pieces, 2},
-      {EVPOLL_IO_FSYNC, SIM_SYNC, nullptr, 0},   {EVPOLL_IO_FDATASYNC, SIM_DSYNC, nullptr, 0}};
+  } kinds[] = {{EVPOLL_IO_WRITE, SIM_WRITE, {text[0], text[1]}, 5},
+               {EVPOLL_IO_READ, SIM_READ, {text[0], text[1]}, 5},
+               {EVPOLL_IO_WRITEV, SIM_WRITEV, {pieces[0], pieces[1]}, 2},
+               {EVPOLL_IO_READV, SIM_READV, {pieces[0], pieces[1]}, 2},
+               {EVPOLL_IO_FSYNC, SIM_SYNC, {}, 0},
+               {EVPOLL_IO_FDATASYNC, SIM_DSYNC, {}, 0}};
   for (bool list : {false, true})
     for (const auto &kind : kinds) {
       SCOPED_TRACE(::testing::Message() << "code " << kind.code << " list " << list);
       const uint64_t before = sim_count(kind.job);
-      std::vector<evpoll_io> ios(list ? 2 : 1,
-                                 MakeIo(kind.code, file.handle, 7, kind.buffer, kind.length));
+      std::vector<evpoll_io> ios;
+      for (int i = 0; i < (list ? 2 : 1); i++)
+        ios.push_back(MakeIo(kind.code, file.handle, 7, kind.buffers[i], kind.length));
       const int32_t n = static_cast<int32_t>(ios.size());
       ASSERT_EQ(n, evpoll_submit(p, ios.data(), n));
       for (const evpoll_event &e : WaitFor(static_cast<size_t>(n))) EXPECT_EQ(0, e.status);
