@@ -145,7 +145,7 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Watches a .NET socket.</summary>
-    /// <param name="socket">it is held until the watcher is disposed</param>
+    /// <param name="socket">to be disposed after the watcher</param>
     /// <returns>a watcher</returns>
     public Watcher Watch(Socket socket)
     {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Evpoll;
 
 /// <summary>Waits for a descriptor that belongs to somebody else: a .NET socket, a pipe, a native
 /// library's. One wait for each direction at a time. It neither reads nor closes; dispose it before
-/// the descriptor is closed. A SafeHandle is held until then.</summary>
+/// the descriptor is closed. A SafeHandle is held until then; the handle of a .NET socket is kept
+/// from its finalizer, and a socket that is disposed nevertheless just is not reported any more.
+/// </summary>
 public sealed class Watcher : IDisposable
 {
     readonly EventLoop loop;
@@ -18,7 +21,7 @@ public sealed class Watcher : IDisposable
     }
 
     /// <summary>A dropped watcher lets go of the descriptor.</summary>
-    ~Watcher() => state.Close();
+    ~Watcher() => state?.Close(); // null where the constructor has thrown
 
     /// <summary>The watcher's loop.</summary>
     public EventLoop Loop => loop;
@@ -49,13 +52,16 @@ sealed class WatcherState : Registration
 {
     static readonly Action<object?> CloseIt = static s => ((WatcherState)s!).CloseHere();
     readonly SafeHandle? owner;
+    readonly bool held;
     PollEvents interest;
     int closed;
 
     public WatcherState(LoopCore core, long handle, SafeHandle? owner) : base(core, handle)
     {
-        bool held = false;
-        owner?.DangerousAddRef(ref held);
+        // Disposing a Socket spins until nobody holds its handle, in whatever thread that is: of
+        // those only the object is kept, so that no finalizer closes it.
+        if (owner is not SafeSocketHandle) owner?.DangerousAddRef(ref held);
+        ObjectDisposedException.ThrowIf(owner is { IsClosed: true }, owner!);
         this.owner = owner;
         Read = new(this, PollEvents.Readable);
         Write = new(this, PollEvents.Writable);
@@ -107,7 +113,7 @@ sealed class WatcherState : Registration
     {
         Fail(new ObjectDisposedException(nameof(Watcher)));
         if (!Core.Over) Core.Leave(this);
-        owner?.DangerousRelease();
+        if (held) owner!.DangerousRelease();
     }
 }
 
