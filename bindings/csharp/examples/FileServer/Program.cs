@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 using System.Runtime.InteropServices;
-using System.Text.RegularExpressions;
 using Evpoll;
 using FileServer;
 
@@ -35,10 +34,12 @@ try
     await loop.Run(server.Run);
 
     PollerStats stats = loop.GetStats();
-    string features = Regex.Replace($"{loop.GetInfo().Features}", "(?<=[a-z])(?=[A-Z])", "-");
+    // FileIo, NativeIo: file-io native-io
+    string features = string.Concat($"{loop.GetInfo().Features}".Replace(", ", " ").Select((c, i) =>
+        char.IsUpper(c) && i > 0 ? "-" + char.ToLower(c) : $"{char.ToLower(c)}")).Replace(" -", " ");
     foreach (string line in loop.Describe().TrimEnd().Split('\n').Concat(
     [
-        $"features: {features.ToLowerInvariant().Replace(",", "")}",
+        $"features: {features}",
         $"{stats.Waits} waits, {stats.Events} events, " +
             $"{stats.Events / (double)Math.Max(1, stats.Waits):F2} events per wait",
         $"{stats.IoCompleted} file operations, {stats.IoCancelled} of them cancelled",

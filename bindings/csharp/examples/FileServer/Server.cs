@@ -15,11 +15,13 @@ sealed class Server(EventLoop loop, TcpListener listener, Options options)
 {
     const int Chunk = 64 * 1024, MostRequest = 8 * 1024, StopSeconds = 5;
 
+    static long Now => Environment.TickCount64 / 1000;
+
     sealed class Connection(TcpStream stream)
     {
         public readonly TcpStream Stream = stream;
         public bool Between = true; // two requests: has nothing to lose
-        public long Progress = Environment.TickCount64;
+        public long Progress = Now;
     }
 
     readonly HashSet<Connection> open = [];
@@ -67,7 +69,7 @@ sealed class Server(EventLoop loop, TcpListener listener, Options options)
     void ExpireIdle()
     {
         foreach (Connection c in open)
-            if (Environment.TickCount64 - c.Progress >= idleSeconds * 1000L) c.Stream.Dispose();
+            if (Now - c.Progress >= idleSeconds) c.Stream.Dispose();
     }
 
     async Task Serve(TcpStream stream)
@@ -156,7 +158,7 @@ sealed class Server(EventLoop loop, TcpListener listener, Options options)
     {
         await c.Stream.WriteAllAsync(bytes);
         Bytes += bytes.Length;
-        c.Progress = Environment.TickCount64;
+        c.Progress = Now;
     }
 
     /// <summary>Reads may come back short.</summary>
