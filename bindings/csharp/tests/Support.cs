@@ -11,7 +11,7 @@ static class Support
 {
     public const PollEvents Readable = PollEvents.Readable, Writable = PollEvents.Writable;
     /// <summary>Turns a hang into a failure, nothing else.</summary>
-    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
     public static string Root { get; } = typeof(Support).Assembly
         .GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "Root").Value!;

@@ -106,7 +106,7 @@ static class NativeLoader
             string.Join("\n  ", tried) + $"\n{Variable} may name it.");
     }
 
-    static unsafe void CheckVersion(nint handle, string path)
+    internal static unsafe void CheckVersion(nint handle, string path)
     {
         int version = 0;
         if (NativeLibrary.TryGetExport(handle, "evpoll_version", out nint entry))

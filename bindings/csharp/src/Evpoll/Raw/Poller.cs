@@ -17,6 +17,7 @@ namespace Evpoll;
 public sealed class Poller : IDisposable
 {
     readonly PollerHandle handle;
+    volatile bool disposed;
 
     /// <summary>Opens a poller.</summary>
     /// <param name="options">null for the defaults</param>
@@ -39,6 +40,7 @@ public sealed class Poller : IDisposable
     /// and wait to the end to know when that is. Closes no handle of the caller's.</summary>
     public void Dispose()
     {
+        disposed = true;
         if (!handle.IsClosed)
         {
             try { Native.evpoll_shutdown(handle); }
@@ -230,7 +232,7 @@ public sealed class Poller : IDisposable
         EvpollException failure = EvpollException.OfCall(status, "wait");
         // Dispose in another thread shut the poller down under this one.
         ObjectDisposedException.ThrowIf(
-            status == Native.EVPOLL_ERR_SHUTDOWN && handle.IsClosed, this);
+            status == Native.EVPOLL_ERR_SHUTDOWN && disposed, this);
         throw failure;
     }
 }
