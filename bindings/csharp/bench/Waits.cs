@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+using System.Runtime.InteropServices;
+using Evpoll.Interop;
+
+namespace Evpoll.Bench;
+
+/// <summary>The raw layer's wait beside a P/Invoke as one would write it by hand: a bare pointer to
+/// the poller, a bare pointer to a pinned array, nothing checked.</summary>
+static unsafe class Waits
+{
+    [DllImport("evpoll", ExactSpelling = true)]
+    static extern int evpoll_wait(nint p, PollEvent* events, int capacity, long timeoutNs);
+
+    static Waits() =>
+        NativeLibrary.SetDllImportResolver(typeof(Waits).Assembly, NativeLoader.Resolve);
+
+    public static void Compare(int n)
+    {
+        using var poller = new Poller();
+        var sockets = new List<long>();
+        for (int i = 0; i < (n + 1) / 2; i++)
+        {
+            (long a, long b) = RawSocket.Pair();
+            sockets.AddRange([a, b]);
+        }
+        for (int i = 0; i < n; i++) poller.Add(sockets[i], (ulong)i, PollEvents.Writable);
+        PollEvent[] events = GC.AllocateArray<PollEvent>(1024, pinned: true);
+        nint handle = poller.Handle.DangerousGetHandle();
+        int rounds = Math.Max(20, 4000 / n);
+        Slices.Run("wait, by hand: per event", n, 200, (long)rounds * n,
+            () =>
+            {
+                for (int i = 0; i < rounds; i++)
+                    if (poller.Wait(events, 0) != n) throw new InvalidOperationException();
+            },
+            () =>
+            {
+                for (int i = 0; i < rounds; i++)
+                    fixed (PollEvent* at = events)
+                        if (evpoll_wait(handle, at, events.Length, 0) != n)
+                            throw new InvalidOperationException();
+            });
+        foreach (long socket in sockets) RawSocket.Close(socket);
+    }
+}
