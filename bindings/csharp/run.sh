@@ -33,9 +33,22 @@ csharp_step() {
   }
 }
 
+# csharp_natives: the libraries as the package has them.
+csharp_natives() {
+  local id
+  for id in linux-x64 linux-musl-x64; do
+    [ -e build/natives/$id/lib/libevpoll.so ] || continue
+    install -D build/natives/$id/lib/libevpoll.so "$csharp_out/natives/$id/libevpoll.so"
+  done
+  [ ! -e build/natives/win-x64/bin/evpoll.dll ] ||
+    install -D build/natives/win-x64/bin/evpoll.dll "$csharp_out/natives/win-x64/evpoll.dll"
+}
+
 csharp_build() {
   mkdir -p "$csharp_out"
-  csharp_step "build-$(basename "$1")" dotnet build --disable-build-servers -c Release -m:2 "$csharp/$1"
+  csharp_natives
+  csharp_step "build-$(basename "$1")" dotnet build --disable-build-servers \
+    -c Release -m:2 "$csharp/$1"
 }
 
 # Tests by dotnet test: the log has all of it, and failures are shown.
@@ -44,7 +57,8 @@ csharp_xunit() {
   dotnet test --no-build -c Release "$csharp/tests" --filter "$filter" \
     --results-directory "$csharp_out/results" --logger "trx;LogFileName=$name.trx" \
     >"$csharp_out/test-$name.log" 2>&1 ||
-    grep -E '^ +Failed |Error Message|^   |\[FAIL\]|crashed|Unhandled' "$csharp_out/test-$name.log" | head -n 80 || true
+    grep -E '^ +Failed |Error Message|^   |\[FAIL\]|crashed|Unhandled' \
+      "$csharp_out/test-$name.log" | head -n 80 || true
   [ -f "$csharp_out/results/$name.trx" ] || die "C#: no tests ran: see $csharp_out/test-$name.log"
   grep -hE '^(Passed|Failed)!' "$csharp_out/test-$name.log" || true
 }
@@ -90,7 +104,8 @@ csharp_consume() {
   (
     cd "$work/project" || exit 1
     export PATH=$work/bin NUGET_PACKAGES=$work/packages
-    dotnet restore --source "$work/feed" && dotnet build --no-restore --disable-build-servers -c Release
+    dotnet restore --source "$work/feed" &&
+      dotnet build --no-restore --disable-build-servers -c Release
   ) || return 1
 }
 csharp_consumer_runs() { [ "$("$1" "$2/hello.txt")" = "hello from a file" ]; }
@@ -114,7 +129,8 @@ csharp_package_tests() {
     env "EVPOLL_LIBRARY=$missing" "$app" "$work/hello.txt"
   csharp_case package.a_library_of_another_version_is_refused csharp_refuses "$other" 2.3.4 1.0 -- \
     env "EVPOLL_LIBRARY=$other" "$app" "$work/hello.txt"
-  for native in linux-x64/native/libevpoll.so linux-musl-x64/native/libevpoll.so win-x64/native/evpoll.dll; do
+  for native in linux-x64/native/libevpoll.so linux-musl-x64/native/libevpoll.so \
+    win-x64/native/evpoll.dll; do
     csharp_case "package.has_$native" python3 -c 'import sys, zipfile
 assert "runtimes/" + sys.argv[2] in zipfile.ZipFile(sys.argv[1]).namelist()' \
       "$csharp_out/package/Evpoll.1.0.0.nupkg" "$native"
@@ -130,11 +146,13 @@ test_csharp() {
   rm -rf "$csharp_out/results" "$csharp_out/package" "$csharp_out/cases.log" "$csharp_out/junit.xml"
   mkdir -p "$csharp_out/results"
   csharp_step generate gen/swig/generate.sh --check csharp
-  csharp_step native "$csharp/tests/native/build.sh" build/natives/linux-x64/lib/libevpoll.a "$csharp_out/native"
+  csharp_step native "$csharp/tests/native/build.sh" build/natives/linux-x64/lib/libevpoll.a \
+    "$csharp_out/native"
   csharp_build Evpoll.slnx
   csharp_step pack dotnet pack --no-build -c Release "$csharp/src/Evpoll"
   csharp_xunit library 'Library!=counting'
-  EVPOLL_LIBRARY=$PWD/$csharp_out/native/libevpoll-counting.so csharp_xunit counting 'Library=counting'
+  EVPOLL_LIBRARY=$PWD/$csharp_out/native/libevpoll-counting.so \
+    csharp_xunit counting 'Library=counting'
   csharp_server_tests
   csharp_package_tests
   csharp_case demo gen/demo.sh "${csharp_server[@]}"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How the header's types stand in C#. Every wrapper that SWIG writes from this is a pass-through,
- * argument for argument, so that csharp.sh can let the P/Invokes name evpoll's own exports: there is
- * no second native library. That is why no type here may need a conversion on the C side. */
+ * argument for argument, so that csharp.sh can let the P/Invokes name evpoll's own exports: there
+ * is no second native library. That is why no type here may need a conversion on the C side. */
 %csconst(1);
 %pragma(csharp) moduleclassmodifiers="internal static class"
 %pragma(csharp) imclassclassmodifiers="internal static class"

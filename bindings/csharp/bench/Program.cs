@@ -17,7 +17,8 @@ namespace Evpoll.Bench
         public static void Print(string what, int n, long each, List<(double A, double B)> slices)
         {
             double Median(IEnumerable<double> values) => values.Order().ElementAt(slices.Count / 2);
-            Console.WriteLine($"| {what} | {n} | {Median(slices.Select(s => s.A)) / each:F1} ns | " +
+            Console.WriteLine($"| {what} | {n} | " +
+                $"{Median(slices.Select(s => s.A)) / each:F1} ns | " +
                 $"{Median(slices.Select(s => s.B)) / each:F1} ns | " +
                 $"{Median(slices.Select(s => s.A / s.B)):F2} |");
         }

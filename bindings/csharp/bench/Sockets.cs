@@ -4,8 +4,8 @@ using System.Net.Sockets;
 
 namespace Evpoll.Bench;
 
-/// <summary>Bytes that go to and fro over n connections at once: streams of a loop, and .NET's sockets
-/// by SocketAsyncEventArgs.</summary>
+/// <summary>Bytes that go to and fro over n connections at once: streams of a loop, and .NET's
+/// sockets by SocketAsyncEventArgs.</summary>
 static class Sockets
 {
     /// <summary>One end: what arrives is sent back, until it has gone as often as is wanted.

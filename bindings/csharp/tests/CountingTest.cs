@@ -49,7 +49,8 @@ public sealed class CountingTest : IDisposable
             Hold(1); // so that all of them come in one array of events
             var reads = new ValueTask<int>[n];
             ulong before = Calls();
-            for (int i = 0; i < n; i++) reads[i] = f.ReadAsync(back.AsMemory(i * 512, 512), i * 512);
+            for (int i = 0; i < n; i++)
+                reads[i] = f.ReadAsync(back.AsMemory(i * 512, 512), i * 512);
             await Task.Yield();
             ulong submitted = Calls();
             Assert.InRange(submitted - before, 0ul, 1ul); // none, or that turn's

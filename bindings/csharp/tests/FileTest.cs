@@ -65,7 +65,10 @@ public class FileTest
             Content(99_000, 2).CopyTo(back, 0);
             Assert.Equal(25, await f.WriteBlocksAsync(back, 4096, 1000, results));
             Assert.Equal(back, File.ReadAllBytes(file.Path)[1000..]);
-            Assert.Throws<ArgumentException>(() => { f.ReadBlocksAsync(back, 4096, 0, results[1..]); });
+            Assert.Throws<ArgumentException>(() =>
+            {
+                f.ReadBlocksAsync(back, 4096, 0, results[1..]);
+            });
             Assert.Throws<ArgumentException>(() => { f.ReadBlocksAsync(default, 1, 0, results); });
             Assert.Equal(Status.Limit, await StatusOf(async () =>
                 await f.ReadBlocksAsync(back, 1, 0, new IoResult[99_000])));
@@ -107,7 +110,10 @@ public class FileTest
         var f = loop.OpenFile(file.Path);
         byte[] b = new byte[1];
         Assert.Throws<ArgumentOutOfRangeException>(() => { f.ReadAsync(b, -1); });
-        Assert.Throws<ArgumentOutOfRangeException>(() => { f.ReadBlocksAsync(b, 0, 0, new IoResult[1]); });
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+        {
+            f.ReadBlocksAsync(b, 0, 0, new IoResult[1]);
+        });
         Assert.Throws<ArgumentNullException>(() => { f.ReadAsync((IoBuffer)null!, 0); });
         Assert.Throws<ArgumentNullException>(() => loop.OpenFile((string)null!));
         Assert.Throws<ArgumentException>(() => loop.OpenFile("a\0b"));
@@ -140,7 +146,7 @@ public class FileTest
     });
 
     [Fact]
-    public Task Cancelled_before_the_submission_it_never_reaches_the_kernel() => OnLoop(async loop =>
+    public Task Cancelled_before_the_turn_it_never_reaches_the_kernel() => OnLoop(async loop =>
     {
         using var file = new TemporaryFile(Content(10));
         using var f = loop.OpenFile(file.Path);
@@ -156,7 +162,7 @@ public class FileTest
     });
 
     [Fact]
-    public Task A_file_that_is_closed_meanwhile_closes_after_its_operations() => OnLoop(async loop =>
+    public Task A_file_closed_meanwhile_closes_after_its_operations() => OnLoop(async loop =>
     {
         using var file = new TemporaryFile(Content(100_000));
         var f = loop.OpenFile(file.Path);

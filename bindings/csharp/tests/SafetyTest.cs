@@ -49,7 +49,8 @@ public class SafetyTest
         Assert.Equal(Status.Invalid, StatusOf(() => RawSocket.Listen("127.0.0.1", 70000)));
         Assert.Equal(Status.BadHandle, StatusOf(() => RawSocket.Close(-1)));
         Assert.Equal(Status.BadHandle, StatusOf(() => RawFile.Size(-1)));
-        Assert.Throws<ArgumentOutOfRangeException>(() => RawSocket.Shutdown(0, (System.Net.Sockets.SocketShutdown)9));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            RawSocket.Shutdown(0, (System.Net.Sockets.SocketShutdown)9));
         Assert.Throws<ArgumentOutOfRangeException>(() => RawBuffer.Allocate(0));
         Assert.Equal(Status.Invalid, StatusOf(() => RawBuffer.Allocate(1, 3)));
         (long a, long b) = RawSocket.Pair();

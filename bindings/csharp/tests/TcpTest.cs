@@ -163,10 +163,10 @@ public class TcpTest
     [Fact]
     public Task A_dotnet_socket_is_waited_for() => OnLoop(async loop =>
     {
-        using var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using var server = new Socket(SocketType.Stream, ProtocolType.Tcp);
         server.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
         server.Listen();
-        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
         ValueTask<PollEvents> waiting = loop.WaitReadableAsync(server);
         client.Connect(server.LocalEndPoint!);
         Assert.True((await waiting).HasFlag(Readable));
@@ -174,14 +174,16 @@ public class TcpTest
         accepted.Blocking = client.Blocking = false;
         Assert.Equal(Writable, await loop.WaitWritableAsync(client));
         Assert.Equal(Writable, await loop.WaitWritableAsync(client.SafeHandle));
-        Assert.Equal(Writable, await loop.WaitWritableAsync((nint)client.SafeHandle.DangerousGetHandle()));
+        Assert.Equal(Writable, 
+            await loop.WaitWritableAsync((nint)client.SafeHandle.DangerousGetHandle()));
 
         using Watcher watcher = loop.Watch(accepted);
         for (int round = 0; round < 10; round++)
         {
             ValueTask<PollEvents> readable = watcher.WaitReadableAsync();
             Assert.Throws<InvalidOperationException>(() => { watcher.WaitReadableAsync(); });
-            Assert.Equal(Writable, await watcher.WaitWritableAsync()); // and reading goes on waiting
+            // Reading goes on waiting when writing was served.
+            Assert.Equal(Writable, await watcher.WaitWritableAsync());
             Assert.False(readable.IsCompleted);
             client.Send(new byte[1]);
             Assert.True((await readable).HasFlag(Readable));

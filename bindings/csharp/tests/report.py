@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""report.py OUT.xml FILE.trx... FILE.txt...: one JUnit report of what dotnet test wrote, and of lines
-"passed NAME", "failed NAME", "skipped NAME"."""
+"""report.py OUT.xml FILE.trx... FILE.txt...: one JUnit report of what dotnet test wrote, and of
+lines "passed NAME", "failed NAME", "skipped NAME"."""
 import sys
 import xml.etree.ElementTree as tree
 

@@ -4,8 +4,8 @@ using System.Text;
 
 namespace FileServer;
 
-/// <summary>As much of HTTP/1.1 (RFC 9112) as a static file server needs. Pure functions over bytes:
-/// nothing here knows of sockets, files or evpoll.</summary>
+/// <summary>As much of HTTP/1.1 (RFC 9112) as a static file server needs. Pure functions over
+/// bytes: nothing here knows of sockets, files or evpoll.</summary>
 /// <param name="Status">200: serve it; else the status to refuse it with</param>
 /// <param name="HeadOnly">HEAD: the response has no body</param>
 /// <param name="KeepAlive">the connection can carry another request afterwards</param>
@@ -49,8 +49,8 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
                 }
         }
         if (bad || status == 200 && minor == 1 && hosts != 1) status = 400;
-        // A malformed request may not end where it seems to, and a body would have to be read first:
-        // what comes after either is not taken for a request.
+        // A malformed request may not end where it seems to, and a body would have to be read
+        // first: what comes after either is not taken for a request.
         bool stays = (minor == 1 || keep) && !close && !body && status is not (400 or 505);
         request = new(status, headOnly, stays, path);
         return bytes.Length - rest.Length;
@@ -75,8 +75,8 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
         return ParseTarget(target, out path);
     }
 
-    /// <summary>"/a/b?c" becomes "a/b". Decoding comes before the look for dots, so that "%2e%2e" is
-    /// seen.</summary>
+    /// <summary>"/a/b?c" becomes "a/b". Decoding comes before the look for dots, so that "%2e%2e"
+    /// is seen.</summary>
     static int ParseTarget(ReadOnlySpan<byte> target, out string path)
     {
         path = "";
@@ -111,11 +111,13 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
             if (c == '%')
             {
                 if (i + 2 >= target.Length || !byte.TryParse(target.Slice(i + 1, 2),
-                    NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out c)) return 400;
+                    NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out c))
+                    return 400;
                 i += 2;
             }
             // A NUL would cut the path; to Windows a backslash separates folders, and a colon names
-            // a drive or a stream. Refused everywhere, so that no file is served on one system only.
+            // a drive or a stream. Refused everywhere, so that no file is served on one system
+            // only.
             if (c < ' ' || c == 127 || c == '\\' || c == ':') return 400;
             decoded.Add(c);
         }

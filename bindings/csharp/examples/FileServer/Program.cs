@@ -36,7 +36,7 @@ try
     PollerStats stats = loop.GetStats();
     // FileIo, NativeIo: file-io native-io
     string features = string.Concat($"{loop.GetInfo().Features}".Replace(", ", " ").Select((c, i) =>
-        char.IsUpper(c) && i > 0 ? "-" + char.ToLower(c) : $"{char.ToLower(c)}")).Replace(" -", " ");
+        (char.IsUpper(c) && i > 0 ? "-" : "") + char.ToLower(c))).Replace(" -", " ");
     foreach (string line in loop.Describe().TrimEnd().Split('\n').Concat(
     [
         $"features: {features}",

@@ -6,11 +6,12 @@ using TcpListener = Evpoll.TcpListener;
 namespace FileServer;
 
 /// <summary>A static file server: sockets by readiness and files by completion, in one thread. Each
-/// connection is an async method; whatever it awaits, the others go on, and between two awaits nobody
-/// else runs, so that nothing here needs a lock.
+/// connection is an async method; whatever it awaits, the others go on, and between two awaits
+/// nobody else runs, so that nothing here needs a lock.
 ///
-/// A connection has two chunks of 64 KiB: while one is being sent, the other is being read. No more of
-/// a file is read than fits into them, so a slow reader holds up nobody and costs no memory.</summary>
+/// A connection has two chunks of 64 KiB: while one is being sent, the other is being read. No more
+/// of a file is read than fits into them, so a slow reader holds up nobody and costs no
+/// memory.</summary>
 sealed class Server(EventLoop loop, TcpListener listener, Options options)
 {
     const int Chunk = 64 * 1024, MostRequest = 8 * 1024, StopSeconds = 5;
@@ -46,8 +47,8 @@ sealed class Server(EventLoop loop, TcpListener listener, Options options)
             {
                 // No descriptor is left, and each connection needs a second one for its file: take
                 // fewer from now on. The others wait in the backlog.
-                if (open.Count > 1) for (int i = open.Count / 2; i > 0; i--) await places.WaitAsync();
-                else await Task.Delay(1000);
+                for (int i = open.Count / 2; i > 0; i--) await places.WaitAsync();
+                if (open.Count < 2) await Task.Delay(1000);
                 places.Release();
             }
         }
@@ -80,11 +81,11 @@ sealed class Server(EventLoop loop, TcpListener listener, Options options)
         try
         {
             stream.SetNoDelay(true); // chunks are large: never hold back the last piece
-            using IoBuffer chunks = loop.Rent(2 * Chunk, align: 1), input = loop.Rent(MostRequest, 1);
+            using IoBuffer chunks = loop.Rent(2 * Chunk), input = loop.Rent(MostRequest);
             await Talk(c, input, chunks[..Chunk], chunks[Chunk..]);
         }
-        // The client is gone, or was sent away, or its file became shorter than was promised: cutting
-        // the connection is the only way left to tell.
+        // The client is gone, or was sent away, or its file became shorter than was promised:
+        // cutting the connection is the only way left to tell.
         catch (Exception e) when (e is EvpollException or ObjectDisposedException
                                       or EndOfStreamException) { }
         finally
@@ -116,8 +117,8 @@ sealed class Server(EventLoop loop, TcpListener listener, Options options)
             c.Between = true;
             if (!stays || stopping) break;
         }
-        // Closing with unread bytes in the socket resets the connection, and the client may lose the
-        // end of the response. So say that this was all, and read until the client has closed.
+        // Closing with unread bytes in the socket resets the connection, and the client may lose
+        // the end of the response. So say that this was all, and read until the client has closed.
         c.Stream.Shutdown(SocketShutdown.Send);
         while (await c.Stream.ReadAsync(input) > 0) { }
     }

@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Evpoll.Interop;
 
 /// <summary>Owns a poller. A call in another thread holds a reference, so that closing waits for it
-/// without blocking anybody; the last one out closes. That may be the finalizer's thread, which must
-/// never wait: what the kernel still holds goes to the <see cref="Reaper"/>.</summary>
+/// without blocking anybody; the last one out closes. That may be the finalizer's thread, which
+/// must never wait: what the kernel still holds goes to the <see cref="Reaper"/>.</summary>
 sealed class PollerHandle : SafeHandleZeroOrMinusOneIsInvalid
 {
     public PollerHandle(nint poller) : base(true) => SetHandle(poller);
@@ -22,8 +22,8 @@ sealed class PollerHandle : SafeHandleZeroOrMinusOneIsInvalid
     internal static extern int evpoll_close(nint p, long timeout_ns);
 }
 
-/// <summary>Closes pollers of which the kernel has not given everything back, on a thread that lives
-/// while there are any.</summary>
+/// <summary>Closes pollers of which the kernel has not given everything back, on a thread that
+/// lives while there are any.</summary>
 static class Reaper
 {
     const long RoundNs = 50_000_000;

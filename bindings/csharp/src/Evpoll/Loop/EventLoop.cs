@@ -14,7 +14,8 @@ public sealed class EventLoopOptions
     /// <summary>Who serves files: NoUring, NativeIoOnly, or None for the best there is.</summary>
     public PollerFlags Engine { get; set; }
 
-    /// <summary>Most file operations in flight, 1 to 1048576; 0: 4096. What is more waits.</summary>
+    /// <summary>Most file operations in flight, 1 to 1048576; 0: 4096. What is more
+    /// waits.</summary>
     public int IoLimit { get; set; }
 
     /// <summary>Most threads of the worker pool, 1 to 256; 0: 4.</summary>
@@ -25,11 +26,11 @@ public sealed class EventLoopOptions
     public TimeSpan DisposeTimeout { get; set; } = TimeSpan.FromSeconds(5);
 }
 
-/// <summary>A thread that waits for sockets and files, and on which awaits resume: in code that runs
-/// on it, between two awaits nothing else does. Operations may be started in any thread.
+/// <summary>A thread that waits for sockets and files, and on which awaits resume: in code that
+/// runs on it, between two awaits nothing else does. Operations may be started in any thread.
 ///
-/// Who drops a loop, with all that was made by it, ends it. Do not block its thread: everything else
-/// that it serves waits.</summary>
+/// Who drops a loop, with all that was made by it, ends it. Do not block its thread: everything
+/// else that it serves waits.</summary>
 public sealed class EventLoop : IDisposable, IAsyncDisposable
 {
     readonly EventLoopOptions options;
@@ -58,8 +59,8 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable
     /// <summary>Whether this is the loop's thread.</summary>
     public bool IsCurrent => Core.OnLoop;
 
-    /// <summary>What posted callbacks throw. Without a handler it is thrown on the thread pool, which
-    /// ends the process, as everywhere in .NET.</summary>
+    /// <summary>What posted callbacks throw. Without a handler it is thrown on the thread pool,
+    /// which ends the process, as everywhere in .NET.</summary>
     public event Action<Exception>? UnhandledException
     {
         add => Core.Unhandled += value;
@@ -130,7 +131,8 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable
     /// <summary>Rents memory, whose contents are not defined. It goes back by Dispose, at the
     /// earliest when the operations on it have completed.</summary>
     /// <param name="length">bytes, 1 or more</param>
-    /// <param name="align">a power of two; 0: 4096, which suits <see cref="FileFlags.Direct"/></param>
+    /// <param name="align">a power of two; 0: 4096, which suits <see
+    /// cref="FileFlags.Direct"/></param>
     /// <returns>the buffer</returns>
     public IoBuffer Rent(int length, int align = 0) => new(length, align, Core.Buffers);
 
@@ -233,8 +235,8 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable
     /// <see cref="Status.Shutdown"/>, and file operations may finish.</summary>
     /// <param name="timeout">for the operations; what has not finished then is cancelled</param>
     /// <returns>ends with the loop</returns>
-    /// <exception cref="TimeoutException">names the operations that were left; the loop ends when the
-    /// kernel lets go of them</exception>
+    /// <exception cref="TimeoutException">names the operations that were left; the loop ends when
+    /// the kernel lets go of them</exception>
     public async Task ShutdownAsync(TimeSpan timeout)
     {
         if (Core.Over) return;
@@ -263,10 +265,10 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable
         return answer.Task;
     }
 
-    /// <summary>Ends the loop at once: operations are cancelled. Waits until the kernel has let go of
-    /// their buffers, at most <see cref="EventLoopOptions.DisposeTimeout"/>, and in the loop's own
-    /// thread not at all; what is left then is left to that thread. What awaits on the loop goes on,
-    /// with an exception, on the thread pool.</summary>
+    /// <summary>Ends the loop at once: operations are cancelled. Waits until the kernel has let go
+    /// of their buffers, at most <see cref="EventLoopOptions.DisposeTimeout"/>, and in the loop's
+    /// own thread not at all; what is left then is left to that thread. What awaits on the loop
+    /// goes on, with an exception, on the thread pool.</summary>
     public void Dispose()
     {
         Core.Stop();

@@ -23,8 +23,8 @@ sealed class LoopContext(LoopCore core) : SynchronizationContext
     public override SynchronizationContext CreateCopy() => this;
 }
 
-/// <summary>Something to do on the loop's thread: a callback with its state, or, with a version, one
-/// that concerns an operation unless that is over.</summary>
+/// <summary>Something to do on the loop's thread: a callback with its state, or, with a version,
+/// one that concerns an operation unless that is over.</summary>
 readonly record struct Work(Delegate Callback, object? State, short Version = 0)
 {
     public void Run()

@@ -34,7 +34,8 @@ sealed partial class LoopCore
     {
         if (closing || over)
         {
-            operation.Finish(over ? new ObjectDisposedException(nameof(EventLoop)) : ShutdownError());
+            operation.Finish(over
+                ? new ObjectDisposedException(nameof(EventLoop)) : ShutdownError());
             return;
         }
         if (!freeSlots.TryPop(out int slot))

@@ -25,8 +25,8 @@ sealed partial class LoopCore
         registration.Token = (ulong)++generation << 32 | (uint)slot;
     }
 
-    /// <summary>Ends it, before its handle is closed. A change that waits must go: the number may be
-    /// another socket's when it is applied.</summary>
+    /// <summary>Ends it, before its handle is closed. A change that waits must go: the number may
+    /// be another socket's when it is applied.</summary>
     public void Leave(Registration registration)
     {
         if (registration.Token == 0) return;

@@ -7,7 +7,8 @@ namespace Evpoll;
 ///
 /// A turn is one native call: what was to be changed, what was to be submitted, and the wait, in
 /// <c>evpoll_turn</c>. Everything in here is touched by the loop's thread alone, but for the queue
-/// by which other threads hand over work; so there are no locks, and the poller may be thread-bound.
+/// by which other threads hand over work; so there are no locks, and the poller may be
+/// thread-bound.
 ///
 /// The thread roots this object, and this object roots operations and through them files, buffers
 /// and continuations, until the kernel has let go of them. It does not root the
@@ -85,7 +86,8 @@ sealed partial class LoopCore
         if (closing) throw ShutdownError();
     }
 
-    public static EvpollException ShutdownError() => EvpollException.Of(Status.Shutdown, 0, "event loop");
+    public static EvpollException ShutdownError() =>
+        EvpollException.Of(Status.Shutdown, 0, "event loop");
 
     /// <summary>Refuses what is new from now on. The task ends when nothing is in flight.</summary>
     public Task BeginShutdown()

@@ -4,9 +4,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Evpoll;
 
-/// <summary>A file whose operations complete on an <see cref="EventLoop"/>. Operations may be started
-/// from any thread, and many at a time; they have no order among each other. A buffer belongs to the
-/// kernel until the await is over, also after a cancel.</summary>
+/// <summary>A file whose operations complete on an <see cref="EventLoop"/>. Operations may be
+/// started from any thread, and many at a time; they have no order among each other. A buffer
+/// belongs to the kernel until the await is over, also after a cancel.</summary>
 public sealed class LoopFile : IDisposable
 {
     const int Disposed = 1 << 30;

@@ -5,8 +5,8 @@ using Evpoll.Interop;
 namespace Evpoll;
 
 /// <summary>A socket of ours, in edge mode: every operation tries first, and waits when it would
-/// block. It is registered when that happens for the first time, so that a socket may be made in any
-/// thread.</summary>
+/// block. It is registered when that happens for the first time, so that a socket may be made in
+/// any thread.</summary>
 sealed class SocketState(LoopCore core, long handle, PollEvents interest)
     : Registration(core, handle)
 {

@@ -158,9 +158,11 @@ public sealed class TcpListener : IDisposable
 
     /// <summary>Waits for a connection.</summary>
     /// <param name="ct">gives up</param>
-    /// <returns>null when the listener was disposed, or its loop shut down, during the wait</returns>
+    /// <returns>null when the listener was disposed, or its loop shut down, during the
+    /// wait</returns>
     public ValueTask<TcpStream?> AcceptAsync(CancellationToken ct = default) =>
-        ct.IsCancellationRequested ? ValueTask.FromCanceled<TcpStream?>(ct) : accept.BeginAccept(ct);
+        ct.IsCancellationRequested ? ValueTask.FromCanceled<TcpStream?>(ct)
+            : accept.BeginAccept(ct);
 
     /// <summary>Stops listening.</summary>
     public void Dispose()

@@ -46,8 +46,8 @@ public sealed class Watcher : IDisposable
     }
 }
 
-/// <summary>A foreign handle, in oneshot mode: what others read of it is not seen here, so each wait
-/// has to look at its state afresh.</summary>
+/// <summary>A foreign handle, in oneshot mode: what others read of it is not seen here, so each
+/// wait has to look at its state afresh.</summary>
 sealed class WatcherState : Registration
 {
     static readonly Action<object?> CloseIt = static s => ((WatcherState)s!).CloseHere();

@@ -108,7 +108,8 @@ public sealed unsafe class IoBuffer : MemoryManager<byte>
         if (Interlocked.Decrement(ref state) == Disposed) pool?.Give(array);
     }
 
-    /// <summary>Gives the memory back, at the latest when the last operation was delivered.</summary>
+    /// <summary>Gives the memory back, at the latest when the last operation was
+    /// delivered.</summary>
     public void Dispose() => Dispose(true);
 
     /// <inheritdoc/>

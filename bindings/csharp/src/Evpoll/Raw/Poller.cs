@@ -30,8 +30,8 @@ public sealed class Poller : IDisposable
 
     internal PollerHandle Handle => handle;
 
-    /// <summary>Threads that wait leave, and nothing new is accepted; waits go on delivering what is
-    /// in flight, and then fail with <see cref="Status.Shutdown"/>.</summary>
+    /// <summary>Threads that wait leave, and nothing new is accepted; waits go on delivering what
+    /// is in flight, and then fail with <see cref="Status.Shutdown"/>.</summary>
     public void Shutdown() => Check(Native.evpoll_shutdown(handle));
 
     /// <summary>Closes the poller. Threads that wait get <see cref="ObjectDisposedException"/>.
@@ -93,7 +93,8 @@ public sealed class Poller : IDisposable
     /// <param name="interest">Readable, Writable, Priority or None</param>
     /// <param name="mode">how to report</param>
     /// <returns>whether it replaced a registration of this handle</returns>
-    public bool Add(long handle, ulong token, PollEvents interest, PollMode mode = PollMode.Level) =>
+    public bool Add(long handle, ulong token, PollEvents interest,
+        PollMode mode = PollMode.Level) =>
         Check(Native.evpoll_add(this.handle, handle, token, (uint)interest, (uint)mode)) == 1;
 
     /// <summary>Changes a registration and looks at its state afresh.</summary>
@@ -145,8 +146,8 @@ public sealed class Poller : IDisposable
     public int TryWait(Span<PollEvent> events, long timeoutNs = -1) => Native.evpoll_wait(handle,
         ref MemoryMarshal.GetReference(events), events.Length, timeoutNs);
 
-    /// <summary><see cref="Update"/>, <see cref="Submit"/> and <see cref="Wait"/> in one call. Every
-    /// entry gets its status; if any failed, the wait does not block.</summary>
+    /// <summary><see cref="Update"/>, <see cref="Submit"/> and <see cref="Wait"/> in one call.
+    /// Every entry gets its status; if any failed, the wait does not block.</summary>
     /// <param name="changes">may be empty</param>
     /// <param name="requests">may be empty</param>
     /// <param name="events">where to write</param>
