@@ -141,7 +141,7 @@ assert "runtimes/" + sys.argv[2] in zipfile.ZipFile(sys.argv[1]).namelist()' \
 test_csharp() {
   say "csharp: generated code, raw layer, event loop, the server, the package in another project"
   need_csharp
-  need swig python3 curl
+  need swig python3 curl libcurl4
   build_natives
   rm -rf "$csharp_out/results" "$csharp_out/package" "$csharp_out/cases.log" "$csharp_out/junit.xml"
   mkdir -p "$csharp_out/results"
@@ -155,6 +155,9 @@ test_csharp() {
     csharp_xunit counting 'Library=counting'
   csharp_server_tests
   csharp_package_tests
+  csharp_case example.curl "$csharp/examples/CurlFetch/try.sh" \
+    "$csharp_out/bin/FileServer/Release/net10.0/evpoll-serve" \
+    "$csharp_out/bin/CurlFetch/Release/net10.0/curl-fetch" "$PWD/lib"
   csharp_case demo gen/demo.sh "${csharp_server[@]}"
   python3 "$csharp/tests/report.py" "$csharp_out/junit.xml" "$csharp_out"/results/*.trx \
     "$csharp_out/results/cases.txt"

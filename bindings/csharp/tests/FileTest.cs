@@ -48,6 +48,9 @@ public class FileTest
             Assert.Equal(4, await list);
             Assert.Equal(content, back);
             Assert.Equal(content[..blocks.Length], blocks);
+            // What has no room waits for a completion; it is not offered again and again.
+            PollerStats stats = loop.GetStats();
+            Assert.InRange(stats.Waits, 1ul, 2 * stats.Events + 20);
         }, new() { Engine = engine, IoLimit = 5 });
 
     [Theory]

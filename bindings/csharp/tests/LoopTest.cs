@@ -174,6 +174,19 @@ public class LoopTest
     }
 
     [Fact]
+    public async Task A_running_function_keeps_its_loop()
+    {
+        Assert.True(await Begin().WaitAsync(Deadline));
+
+        static Task<bool> Begin() => EventLoop.Start().Run(async () =>
+        {
+            SynchronizationContext? context = SynchronizationContext.Current;
+            for (int i = 0; i < 5; i++) await Task.Run(CollectAll);
+            return context != null && context == SynchronizationContext.Current;
+        });
+    }
+
+    [Fact]
     public async Task Many_threads_post_and_nothing_is_lost()
     {
         using var loop = EventLoop.Start();

@@ -90,7 +90,11 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable
         Core.CheckOpen();
         var task = new Task<Task<T>>(function);
         Core.Enqueue(static t => ((Task)t!).RunSynchronously(TaskScheduler.Default), task);
-        return task.Unwrap();
+        Task<T> result = task.Unwrap();
+        // Who runs something on a loop need not hold it: while that goes on, it is held from here.
+        result.ContinueWith(static (_, loop) => GC.KeepAlive(loop), this, CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return result;
     }
 
     /// <summary>Runs a callback on the loop's thread.</summary>
