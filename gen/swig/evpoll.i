@@ -35,8 +35,9 @@
 %ignore evpoll_io;
 %ignore evpoll_result;
 %ignore evpoll_options;
-%ignore evpoll_stats;
-%ignore evpoll_info;
+/* Two share their names with functions, which are to stay. */
+%rename("$ignore", %$isclass) evpoll_stats;
+%rename("$ignore", %$isclass) evpoll_info;
 
 %include <stdint.i>
 #ifdef SWIGCSHARP
