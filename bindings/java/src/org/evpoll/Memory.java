@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+package org.evpoll;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.ReadOnlyBufferException;
+import java.nio.charset.StandardCharsets;
+import org.evpoll.internal.Native;
+import org.evpoll.internal.NativeConstants;
+import org.evpoll.internal.NativeLibrary;
+
+/** An array of structs for native calls: a direct buffer whose address is looked up once. */
+final class Memory {
+  final ByteBuffer bytes;
+  final long address;
+
+  Memory(int size) {
+    NativeLibrary.load();
+    bytes = ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder());
+    address = Native.evp_address(bytes);
+  }
+
+  /** Refuses what the kernel cannot read from, or with {@code writes} cannot write to. */
+  static ByteBuffer direct(ByteBuffer buffer, boolean writes) {
+    if (!buffer.isDirect())
+      throw new IllegalArgumentException("a direct buffer is needed, and this one is on the heap");
+    if (writes && buffer.isReadOnly()) throw new ReadOnlyBufferException();
+    return buffer;
+  }
+
+  /** Text as C wants it: UTF-8 with a zero at its end. */
+  static byte[] text(String text) {
+    if (text.indexOf('\0') >= 0)
+      throw new IllegalArgumentException("a zero would cut the text: " + text.replace('\0', '?'));
+    return (text + '\0').getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** An address as text, which a native call has written. */
+  String text() {
+    byte[] text = new byte[bytes.capacity()];
+    bytes.get(0, text);
+    int length = 0;
+    while (length < text.length && text[length] != 0) length++;
+    return new String(text, 0, length, StandardCharsets.UTF_8);
+  }
+
+  static Memory forAddress() {
+    return new Memory(NativeConstants.EVPOLL_ADDRESS_CAPACITY);
+  }
+}
