@@ -3,7 +3,6 @@ package org.evpoll;
 
 import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
-import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
 import org.evpoll.internal.NativeConstants;
 
@@ -51,9 +50,9 @@ public final class AsyncFile implements AutoCloseable {
     }
   }
 
-  AsyncFile(EventLoop loop, Path path, FileFlag... flags) throws EvpollException {
+  AsyncFile(EventLoop loop, String path, FileFlag... flags) throws EvpollException {
     this.loop = loop;
-    this.path = path.toString();
+    this.path = path;
     open = new Open(FileHandles.open(this.path, flags));
     cleanable = CLEANER.register(this, open);
   }

@@ -101,6 +101,18 @@ public final class EventLoop implements AutoCloseable, Executor {
    * @throws EvpollException as evpoll_file_open
    */
   public AsyncFile openFile(Path path, FileFlag... flags) throws EvpollException {
+    return new AsyncFile(this, path.toString(), flags);
+  }
+
+  /**
+   * Opens a file by a name that may have any characters, whatever the locale.
+   *
+   * @param path the file
+   * @param flags how; none means {@link FileFlag#READ}
+   * @return an open file
+   * @throws EvpollException as evpoll_file_open
+   */
+  public AsyncFile openFile(String path, FileFlag... flags) throws EvpollException {
     return new AsyncFile(this, path, flags);
   }
 
