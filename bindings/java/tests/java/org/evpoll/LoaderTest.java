@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+package org.evpoll;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** How the native library is found, each time in a Java VM of its own. */
+class LoaderTest {
+  private static final String CLASSES = System.getProperty("org.evpoll.test.classes");
+  private static final String JAR = System.getProperty("org.evpoll.test.jar");
+  private static final Path NATIVES = Path.of(System.getProperty("org.evpoll.test.natives"));
+
+  @TempDir Path folder;
+
+  /** What the other VM runs. */
+  public static final class Main {
+    private Main() {}
+
+    /**
+     * Opens a poller twice and says how that went.
+     *
+     * @param args none
+     */
+    public static void main(String[] args) {
+      for (int i = 0; i < 2; i++) {
+        try {
+          Poller.open().close();
+          System.out.println("opened");
+        } catch (Exception | LinkageError e) {
+          System.out.println(e.getClass().getSimpleName() + " " + e.getMessage());
+        }
+      }
+    }
+  }
+
+  private List<String> run(String classes, String... properties) throws Exception {
+    String tests = Path.of(
+        Main.class.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
+    List<String> command = new ArrayList<>(List.of(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m",
+        "-Djava.io.tmpdir=" + folder));
+    command.addAll(List.of(properties));
+    command.addAll(List.of("-cp", classes + ":" + tests, Main.class.getName()));
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    // The VM has something to say of its own about a file that is no library.
+    List<String> lines = new String(process.getInputStream().readAllBytes()).lines()
+        .filter(line -> line.equals("opened") || line.contains("Error ")).toList();
+    assertEquals(0, process.waitFor(), lines.toString());
+    assertEquals(2, lines.size(), lines.toString());
+    assertEquals(lines.get(0), lines.get(1));
+    return lines;
+  }
+
+  private static List<Path> list(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.sorted().toList();
+    }
+  }
+
+  @Test
+  void aMissingLibraryNamesWhatWasLookedFor() throws Exception {
+    String line = run(CLASSES).get(0);
+    assertTrue(line.startsWith("UnsatisfiedLinkError evpoll: no native library"), line);
+    assertTrue(line.contains("/META-INF/native/linux-x64/libevpoll_jni.so"), line);
+    assertTrue(line.contains("org.evpoll.library"), line);
+    line = run(CLASSES, "-Dorg.evpoll.library=/nowhere/lib.so").get(0);
+    assertTrue(line.startsWith("UnsatisfiedLinkError evpoll: there is no /nowhere/lib.so"), line);
+  }
+
+  @Test
+  void aLibraryOfAnotherVersionIsRefused() throws Exception {
+    Path other = NATIVES.resolve("libevpoll_jni_other.so");
+    String line = run(CLASSES, "-Dorg.evpoll.library=" + other).get(0);
+    assertTrue(line.startsWith("UnsatisfiedLinkError evpoll: "), line);
+    assertTrue(line.contains(other.toString()), line);
+    assertTrue(line.contains("2.0.0"), line);
+    assertTrue(line.contains("1.0.0"), line);
+  }
+
+  @Test
+  void aFileThatIsNoLibraryIsNamed() throws Exception {
+    Path text = Files.writeString(folder.resolve("text.so"), "no library");
+    String line = run(CLASSES, "-Dorg.evpoll.library=" + text).get(0);
+    assertTrue(line.contains("cannot load " + text), line);
+  }
+
+  @Test
+  void aNamedLibraryIsLoaded() throws Exception {
+    String line = run(CLASSES,
+        "-Dorg.evpoll.library=" + NATIVES.resolve("libevpoll_jni.so")).get(0);
+    assertEquals("opened", line);
+  }
+
+  @Test
+  void theJarsLibraryIsCopiedOnceByItsHash() throws Exception {
+    Path own = folder.resolve("natives");
+    String property = "-Dorg.evpoll.nativeFolder=" + own;
+    assertEquals("opened", run(JAR, property).get(0));
+    List<Path> files = list(own);
+    assertEquals(1, files.size());
+    Path copy = files.get(0);
+    assertTrue(copy.getFileName().toString().matches("libevpoll_jni-[0-9a-f]{32}\\.so"));
+    byte[] content = Files.readAllBytes(copy);
+    var made = Files.getLastModifiedTime(copy);
+    assertEquals("opened", run(JAR, property).get(0));
+    assertEquals(made, Files.getLastModifiedTime(copy));
+    // One that somebody has changed is not loaded but replaced.
+    Files.delete(copy);
+    Files.writeString(copy, "something else");
+    assertEquals("opened", run(JAR, property).get(0));
+    assertArrayEquals(content, Files.readAllBytes(copy));
+    assertEquals(1, list(own).size());
+  }
+
+  @Test
+  void theFolderIsTheUsersOwnUnlessChosen() throws Exception {
+    assertEquals("opened", run(JAR).get(0));
+    Path own = folder.resolve("evpoll-" + System.getProperty("user.name"));
+    assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(own)));
+    assertEquals("opened", run(JAR).get(0));
+    Files.setPosixFilePermissions(own, PosixFilePermissions.fromString("rwxrwxrwx"));
+    String line = run(JAR).get(0);
+    assertTrue(line.startsWith("UnsatisfiedLinkError evpoll: cannot copy"), line);
+    assertTrue(line.contains(own.toString()), line);
+    assertTrue(line.contains("org.evpoll.nativeFolder"), line);
+  }
+}
