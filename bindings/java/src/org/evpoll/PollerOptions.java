@@ -17,7 +17,14 @@ public record PollerOptions(Set<OpenFlag> flags, long wakeToken, int ioLimit, in
   /** What a poller is opened with where nothing else is said. */
   public static final PollerOptions DEFAULT = new PollerOptions(Set.of(), 0, 0, 0);
 
-  /** Copies the set. */
+  /**
+   * Takes the options; the set is copied.
+   *
+   * @param flags how to open it
+   * @param wakeToken the token of events that {@link Poller#wake()} makes
+   * @param ioLimit most operations in flight; 0: 4096
+   * @param poolThreads most threads of the worker pool; 0: 4
+   */
   public PollerOptions {
     flags = Set.copyOf(flags);
   }

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+/** A consumer on the module path. */
+module consumer {
+  requires org.evpoll;
+}
