@@ -183,9 +183,12 @@ public final class Events {
   int filled(int n, Slots slots) {
     count = n;
     if (slots.inUse() == 0) return n;
-    for (int at = 0, end = n * EVENT; at < end; at += EVENT)
-      if ((bytes.getInt(at + EVENT_EVENTS) & (IO | IO_LIST)) != 0)
-        bytes.putLong(at + EVENT_TOKEN, slots.release(bytes.getLong(at + EVENT_TOKEN)));
+    synchronized (slots) {
+      for (int at = 0, end = n * EVENT; at < end; at += EVENT)
+        if ((bytes.getInt(at + EVENT_EVENTS) & (IO | IO_LIST)) != 0)
+          bytes.putLong(at + EVENT_TOKEN, slots.releaseLocked(bytes.getLong(at + EVENT_TOKEN)));
+      slots.publish();
+    }
     return n;
   }
 

@@ -182,8 +182,11 @@ public final class Operations {
 
   /** Gives each operation a slot, which holds its buffer until its completion. */
   void reserve(Slots slots) {
-    for (int i = 0; i < count; i++)
-      memory.bytes.putLong(i * IO + IO_TOKEN, slots.reserve(buffers[i], tokens[i]));
+    synchronized (slots) {
+      for (int i = 0; i < count; i++)
+        memory.bytes.putLong(i * IO + IO_TOKEN, slots.reserveLocked(buffers[i], tokens[i]));
+      slots.publish();
+    }
   }
 
   /** Takes back the slots of what was not accepted: all from {@code accepted} on. */

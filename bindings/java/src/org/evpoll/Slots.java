@@ -24,24 +24,40 @@ final class Slots {
   }
 
   synchronized long reserve(Object root, long token) {
-    if (nfree == 0 && used == roots.length) grow();
-    int slot = nfree > 0 ? free[--nfree] : used++;
-    roots[slot] = root;
-    tokens[slot] = token;
-    inUse = inUse + 1;
-    return (long) generations[slot] << 32 | slot;
+    long slot = reserveLocked(root, token);
+    publish();
+    return slot;
   }
 
   /** Returns the caller's token. */
   synchronized long release(long reserved) {
+    long token = releaseLocked(reserved);
+    publish();
+    return token;
+  }
+
+  // A batch takes the lock once, and publishes once at its end.
+
+  long reserveLocked(Object root, long token) {
+    if (nfree == 0 && used == roots.length) grow();
+    int slot = nfree > 0 ? free[--nfree] : used++;
+    roots[slot] = root;
+    tokens[slot] = token;
+    return (long) generations[slot] << 32 | slot;
+  }
+
+  long releaseLocked(long reserved) {
     int slot = (int) reserved;
     if (slot < 0 || slot >= used || generations[slot] != (int) (reserved >>> 32))
       throw new AssertionError("a completion of no operation: " + reserved);
     generations[slot]++;
     roots[slot] = null;
     free[nfree++] = slot;
-    inUse = inUse - 1;
     return tokens[slot];
+  }
+
+  void publish() {
+    inUse = used - nfree;
   }
 
   /** The kernel has given everything back at once: the poller is gone. */
