@@ -17,12 +17,12 @@ need_java_test() {
   need junit5 swig musl-tools python3 curl
 }
 
-# java_step NAME COMMAND...: its output is shown when it fails, or when it says anything at all
-# though it should be silent, as compilers are.
+# java_step NAME COMMAND...: its output is shown when it fails.
 java_step() {
   local name=$1
   shift
-  "$@" >"$java_out/$name.log" 2>&1 || { tail -n 60 "$java_out/$name.log" >&2; die "$name failed: see $java_out/$name.log"; }
+  local log=$java_out/$name.log
+  "$@" >"$log" 2>&1 || { tail -n 60 "$log" >&2; die "$name failed: see $log"; }
 }
 
 # java_native RUNTIME-ID OPTION...
@@ -30,9 +30,11 @@ java_native() {
   local folder=$java_out/natives/$1
   shift
   mkdir -p "$folder"
-  { cmake -G Ninja -S bindings/java/native -B "$folder" -DEVPOLL_JDK="$java_home" -DCMAKE_BUILD_TYPE=Release "$@" &&
-    ninja -j2 -C "$folder"; } >"$folder/build.log" 2>&1 ||
-    { grep -E 'rror|FAILED|undefined' -A4 "$folder/build.log" | head -n 60 >&2; die "building in $folder failed: see $folder/build.log"; }
+  { cmake -G Ninja -S bindings/java/native -B "$folder" -DEVPOLL_JDK="$java_home" \
+    -DCMAKE_BUILD_TYPE=Release "$@" && ninja -j2 -C "$folder"; } >"$folder/build.log" 2>&1 || {
+    grep -E 'rror|FAILED|undefined' -A4 "$folder/build.log" | head -n 60 >&2
+    die "building in $folder failed: see $folder/build.log"
+  }
 }
 
 # java_classes FOLDER OPTION... -- SOURCE-FOLDER...
@@ -45,17 +47,20 @@ java_classes() {
   mkdir -p "$folder"
   local sources=()
   mapfile -t sources < <(find "$@" -name '*.java' | sort)
-  java_step "javac-$(basename "$folder")" "$java_home/bin/javac" -encoding UTF-8 -Xlint:all -Werror -d "$folder" "${options[@]}" "${sources[@]}"
+  java_step "javac-$(basename "$folder")" "$java_home/bin/javac" -encoding UTF-8 -Xlint:all \
+    -Werror -d "$folder" "${options[@]}" "${sources[@]}"
 }
 
 build_java() {
   mkdir -p "$java_out"
   java_native linux-x64 "$@"
-  java_classes $java_out/classes --release 17 --module-version 1.0.0 -- bindings/java/src bindings/java/generated
+  java_classes $java_out/classes --release 17 --module-version 1.0.0 -- \
+    bindings/java/src bindings/java/generated
   # Signals have no public interface in Java; what there is makes javac warn unless told so.
-  java_classes $java_out/examples -XDignore.symbol.file -cp $java_out/classes -- bindings/java/examples
-  # A shell that starts a program in the background has it ignore Ctrl-C, and a Java VM that finds it
-  # ignored leaves it so.
+  java_classes $java_out/examples -XDignore.symbol.file -cp $java_out/classes -- \
+    bindings/java/examples
+  # A shell that starts a program in the background has it ignore Ctrl-C, and a Java VM that finds
+  # it ignored leaves it so.
   cat >$java_out/evpoll-serve <<SH
 #!/bin/sh
 exec env --default-signal=INT,TERM "$java_home/bin/java" \\
@@ -86,8 +91,9 @@ package_java() {
 
 docs_java() {
   rm -rf $java_out/docs
-  java_step javadoc "$java_home/bin/javadoc" -quiet -Xdoclint:all -Werror -encoding UTF-8 --release 17 \
-    -d $java_out/docs --module-source-path "org.evpoll=bindings/java/src:bindings/java/generated" --module org.evpoll
+  java_step javadoc "$java_home/bin/javadoc" -quiet -Xdoclint:all -Werror -encoding UTF-8 \
+    --release 17 -d $java_out/docs --module org.evpoll \
+    --module-source-path "org.evpoll=bindings/java/src:bindings/java/generated"
 }
 
 # java_tests LIBRARY REPORTS OPTION...: all tests in one VM.
@@ -95,13 +101,16 @@ java_tests() {
   local library=$PWD/$1 reports=$2 natives=$PWD/$java_out/natives/linux-x64
   shift 2
   rm -rf "$reports"
-  "$java_home/bin/java" "$@" -Xmx512m -ea \
+  timeout 900 "$java_home/bin/java" "$@" -Xmx512m -ea \
     -Dorg.evpoll.library="$library" -Dorg.evpoll.test.natives="$natives" \
-    -Dorg.evpoll.test.held="$natives/evpoll-held" -Dorg.evpoll.test.layout="$natives/libevpoll_jni_tests.so" \
-    -Dorg.evpoll.test.baseline="$PWD/abi/baseline" -Dorg.evpoll.test.classes="$PWD/$java_out/classes" \
+    -Dorg.evpoll.test.held="$natives/evpoll-held" \
+    -Dorg.evpoll.test.layout="$natives/libevpoll_jni_tests.so" \
+    -Dorg.evpoll.test.baseline="$PWD/abi/baseline" \
+    -Dorg.evpoll.test.classes="$PWD/$java_out/classes" \
     -Dorg.evpoll.test.jar="$PWD/$java_jar" \
     -cp "$java_out/classes:$java_out/tests:$junit_jar" org.junit.platform.console.ConsoleLauncher \
     --disable-banner --disable-ansi-colors --details=tree --scan-classpath "$java_out/tests" \
+    --config junit.jupiter.execution.timeout.default=120s \
     --reports-dir "$reports" >"$reports.log" 2>&1
 }
 
@@ -123,14 +132,15 @@ test_java() {
   need_java_test
   build_java -DEVPOLL_JNI_TESTS=ON
   package_java
-  java_classes $java_out/tests --release 17 -cp "$java_out/classes:$junit_jar" -- bindings/java/tests/java
+  java_classes $java_out/tests --release 17 -cp "$java_out/classes:$junit_jar" -- \
+    bindings/java/tests/java
   local natives=$java_out/natives/linux-x64
   rm -f $java_out/junit.xml
   java_tests $natives/libevpoll_jni_counting.so $java_out/reports -Xcheck:jni || true
   cp $java_out/reports/TEST-junit-jupiter.xml $java_out/junit.xml 2>/dev/null ||
     { tail -n 30 $java_out/reports.log >&2; die "no Java tests ran"; }
   grep -E '^\[ *[0-9]+ tests (successful|failed|skipped)' $java_out/reports.log || true
-  grep -hoE 'gate [a-z]+: .*' $java_out/reports.log | sort -u || true
+  grep -hoE 'gate [a-z-]+: .*' $java_out/reports.log | sort -u || true
   count $java_out
   java_check jni-warnings java_is_silent $java_out/reports.log
   # Once more as a program runs it: the library of the package, and no checks that slow it down.
@@ -152,7 +162,8 @@ bench_java() {
   need_java
   build_java -DEVPOLL_JNI_TESTS=ON
   java_classes $java_out/bench --release 17 -cp $java_out/classes -- bindings/java/bench
-  "$java_home/bin/java" -Xmx512m -Dorg.evpoll.library="$PWD/$java_out/natives/linux-x64/libevpoll_jni.so" \
-    -Dorg.evpoll.bench.hand="$PWD/$java_out/natives/linux-x64/libevpoll_jni_hand.so" \
+  local natives=$PWD/$java_out/natives/linux-x64
+  "$java_home/bin/java" -Xmx512m -Dorg.evpoll.library="$natives/libevpoll_jni.so" \
+    -Dorg.evpoll.bench.hand="$natives/libevpoll_jni_hand.so" \
     -cp $java_out/classes:$java_out/bench org.evpoll.bench.Bench
 }

@@ -17,27 +17,29 @@ JNIEXPORT jlong JNICALL Java_org_evpoll_bench_Hand_open(JNIEnv *env, jclass type
   return evpoll_open(NULL, &p) < 0 ? 0 : (jlong)(intptr_t)p;
 }
 
-JNIEXPORT jlong JNICALL Java_org_evpoll_bench_Hand_address(JNIEnv *env, jclass type, jobject buffer) {
+JNIEXPORT jlong JNICALL Java_org_evpoll_bench_Hand_address(JNIEnv *env, jclass type,
+                                                           jobject buffer) {
   (void)type;
   return (jlong)(intptr_t)(*env)->GetDirectBufferAddress(env, buffer);
 }
 
-JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_add(JNIEnv *env, jclass type, jlong p, jlong handle,
-                                                      jlong token) {
+JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_add(JNIEnv *env, jclass type, jlong p,
+                                                      jlong handle, jlong token) {
   (void)env;
   (void)type;
   return evpoll_add((evpoll *)(intptr_t)p, handle, (uint64_t)token, EVPOLL_READABLE, EVPOLL_LEVEL);
 }
 
-JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_submit(JNIEnv *env, jclass type, jlong p, jlong ios,
-                                                         jint n) {
+JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_submit(JNIEnv *env, jclass type, jlong p,
+                                                         jlong ios, jint n) {
   (void)env;
   (void)type;
   return evpoll_submit((evpoll *)(intptr_t)p, (evpoll_io *)(intptr_t)ios, n);
 }
 
-JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_wait(JNIEnv *env, jclass type, jlong p, jlong events,
-                                                       jint capacity, jlong timeout_ns) {
+JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_wait(JNIEnv *env, jclass type, jlong p,
+                                                       jlong events, jint capacity,
+                                                       jlong timeout_ns) {
   (void)env;
   (void)type;
   return evpoll_wait((evpoll *)(intptr_t)p, (evpoll_event *)(intptr_t)events, capacity, timeout_ns);

@@ -4,7 +4,8 @@
 
 JNIEXPORT jint JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1version(JNIEnv *, jclass);
 
-JNIEXPORT jint JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1version(JNIEnv *env, jclass jcls) {
+JNIEXPORT jint JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1version(JNIEnv *env,
+                                                                          jclass jcls) {
   (void)env;
   (void)jcls;
   return 0x020000;

@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
-import static org.evpoll.internal.Layout.INFO;
-import static org.evpoll.internal.Layout.INFO_BACKEND;
-import static org.evpoll.internal.Layout.INFO_FEATURES;
-import static org.evpoll.internal.Layout.INFO_IO_ENGINE;
-import static org.evpoll.internal.Layout.INFO_IO_LENGTH_LIMIT;
-import static org.evpoll.internal.Layout.INFO_IO_LIMIT;
-import static org.evpoll.internal.Layout.INFO_OPEN_FLAGS;
-import static org.evpoll.internal.Layout.INFO_POOL_THREADS;
-import static org.evpoll.internal.Layout.INFO_VERSION;
 import static org.evpoll.internal.Layout.OPTIONS;
 import static org.evpoll.internal.Layout.OPTIONS_FLAGS;
 import static org.evpoll.internal.Layout.OPTIONS_IO_LIMIT;
 import static org.evpoll.internal.Layout.OPTIONS_POOL_THREADS;
 import static org.evpoll.internal.Layout.OPTIONS_WAKE_TOKEN;
-import static org.evpoll.internal.Layout.STATS;
 
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
-import java.nio.ByteBuffer;
 import java.time.Duration;
 import org.evpoll.internal.Layout;
 import org.evpoll.internal.Native;
@@ -454,13 +443,7 @@ public final class Poller implements AutoCloseable {
   public PollerInfo info() throws EvpollException {
     state.enter();
     try {
-      Memory memory = new Memory(INFO);
-      ByteBuffer at = memory.bytes.putInt(Layout.INFO_STRUCT_SIZE, INFO);
-      EvpollException.check("info", Native.evpoll_info(state.pointer, memory.address));
-      return new PollerInfo(at.getInt(INFO_VERSION), Feature.of(at.getInt(INFO_FEATURES)),
-          Backend.of(at.getInt(INFO_BACKEND)), Engine.of(at.getInt(INFO_IO_ENGINE)),
-          OpenFlag.of(at.getInt(INFO_OPEN_FLAGS)), at.getInt(INFO_IO_LIMIT),
-          at.getInt(INFO_POOL_THREADS), at.getLong(INFO_IO_LENGTH_LIMIT));
+      return PollerInfo.of(state.pointer);
     } finally {
       leave();
     }
@@ -475,16 +458,7 @@ public final class Poller implements AutoCloseable {
   public PollerStats stats() throws EvpollException {
     state.enter();
     try {
-      Memory memory = new Memory(STATS);
-      ByteBuffer at = memory.bytes.putInt(Layout.STATS_STRUCT_SIZE, STATS);
-      EvpollException.check("stats", Native.evpoll_stats(state.pointer, memory.address));
-      return new PollerStats(at.getInt(Layout.STATS_POOL_THREADS), at.getLong(Layout.STATS_WAITS),
-          at.getLong(Layout.STATS_EVENTS), at.getLong(Layout.STATS_WAKES),
-          at.getLong(Layout.STATS_POSTS), at.getLong(Layout.STATS_SPURIOUS_RETURNS),
-          at.getLong(Layout.STATS_REARMS), at.getLong(Layout.STATS_STALE_HITS),
-          at.getLong(Layout.STATS_SET_REBUILDS), at.getLong(Layout.STATS_IO_SUBMITTED),
-          at.getLong(Layout.STATS_IO_COMPLETED), at.getLong(Layout.STATS_IO_CANCELLED),
-          at.getLong(Layout.STATS_IO_IN_FLIGHT));
+      return PollerStats.of(state.pointer);
     } finally {
       leave();
     }
@@ -509,8 +483,9 @@ public final class Poller implements AutoCloseable {
 
   /**
    * Closes the poller: sends waiting threads away, cancels operations, and waits for the kernel to
-   * return their buffers, for five seconds at most. What takes longer is left to a thread that keeps
-   * the buffers reachable and waits on. Registered handles stay open. A second close does nothing.
+   * return their buffers, for five seconds at most. What takes longer is left to a thread that
+   * keeps the buffers reachable and waits on. Registered handles stay open. A second close does
+   * nothing.
    */
   @Override
   public void close() {

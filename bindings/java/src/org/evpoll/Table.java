@@ -44,7 +44,8 @@ final class Table<T> {
 
   @SuppressWarnings("unchecked") // only add puts objects in
   void forEach(Consumer<T> action) {
-    for (Object object : Arrays.copyOf(objects, used)) if (object != null) action.accept((T) object);
+    for (Object object : Arrays.copyOf(objects, used))
+      if (object != null) action.accept((T) object);
   }
 
   private void grow() {

@@ -101,6 +101,10 @@ public final class TcpStream implements AutoCloseable {
     Memory.direct(buffer, true);
     if (buffer.capacity() == 0) throw new IllegalArgumentException("no room for a byte");
     loop.soon(() -> {
+      if (readOnce != null) {
+        loop.report(new IllegalStateException("a readLoop while another read is under way"));
+        return;
+      }
       target = buffer;
       reader = callback;
       pump();

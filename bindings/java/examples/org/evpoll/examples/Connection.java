@@ -8,8 +8,8 @@ import org.evpoll.EvpollException;
 import org.evpoll.TcpStream;
 
 /**
- * One client: its request, and the piece of a file that is on its way to it. There is one buffer for
- * either, so a slow reader costs no memory. Everything happens on the loop's thread.
+ * One client: its request, and the piece of a file that is on its way to it. There is one buffer
+ * for either, so a slow reader costs no memory. Everything happens on the loop's thread.
  */
 final class Connection {
   /** The two buffers, which go from a connection to the next: direct memory is slow to be freed. */

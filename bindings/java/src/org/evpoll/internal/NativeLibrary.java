@@ -88,8 +88,8 @@ public final class NativeLibrary {
   private static Path folder() {
     String named = System.getProperty(FOLDER);
     if (named != null) return Path.of(named).toAbsolutePath();
-    return Path.of(System.getProperty("java.io.tmpdir"), "evpoll-" + System.getProperty("user.name"))
-        .toAbsolutePath();
+    String own = "evpoll-" + System.getProperty("user.name");
+    return Path.of(System.getProperty("java.io.tmpdir"), own).toAbsolutePath();
   }
 
   /** The folder is the user's own: in one of another's the file could be exchanged. */
@@ -127,7 +127,8 @@ public final class NativeLibrary {
     Path fresh = Files.createTempFile(folder, "new-", ".tmp");
     try {
       Files.write(fresh, content);
-      Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE,
+          StandardCopyOption.REPLACE_EXISTING);
     } finally {
       Files.deleteIfExists(fresh);
     }

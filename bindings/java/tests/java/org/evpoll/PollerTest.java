@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
@@ -296,5 +298,27 @@ class PollerTest {
       VirtualThreads.pretended = null;
     }
     assertEquals(0, poller.waitFor(events, 1));
+  }
+
+  @Test
+  void soItIsOnARealOne() throws Exception {
+    Method start;
+    try {
+      start = Thread.class.getMethod("startVirtualThread", Runnable.class);
+    } catch (NoSuchMethodException e) {
+      assumeTrue(false, "gate virtual-threads: this Java has none");
+      return;
+    }
+    Throwable[] seen = new Throwable[1];
+    Thread thread = (Thread) start.invoke(null, (Runnable) () -> {
+      try {
+        assertEquals(0, poller.waitFor(events, 0));
+        poller.waitFor(events);
+      } catch (Throwable e) {
+        seen[0] = e;
+      }
+    });
+    thread.join();
+    assertTrue(seen[0] instanceof IllegalStateException, String.valueOf(seen[0]));
   }
 }

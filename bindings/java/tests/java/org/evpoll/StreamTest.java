@@ -325,6 +325,23 @@ class StreamTest {
   }
 
   @Test
+  void aReadLoopDoesNotTakeOverAReadUnderWay() throws Exception {
+    CompletableFuture<Throwable> seen = new CompletableFuture<>();
+    loop.onError((thread, e) -> seen.complete(e));
+    listener.onAccept(accepted::add);
+    Socket socket = connect();
+    TcpStream stream = accepted.take();
+    ByteBuffer room = loop.allocate(4);
+    IoFuture<Integer> read = stream.read(room);
+    stream.readLoop(loop.allocate(4), (s, n) -> { });
+    assertTrue(seen.get() instanceof IllegalStateException);
+    socket.getOutputStream().write(7);
+    assertEquals(1, read.get());
+    assertEquals(7, room.get(0));
+    socket.close();
+  }
+
+  @Test
   void badInputIsRefusedAtOnce() throws Exception {
     listener.onAccept(accepted::add);
     Socket socket = connect();

@@ -62,7 +62,7 @@ final class Support {
     return e;
   }
 
-  /** Waits for n events in all, however they are spread over waits; returns the last one's token. */
+  /** Waits for n events, however they are spread over waits; returns the last one's token. */
   static long take(Poller poller, Events events, int n) throws EvpollException {
     long token = 0;
     for (int seen = 0; seen < n;) {

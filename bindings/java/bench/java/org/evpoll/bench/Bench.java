@@ -76,8 +76,8 @@ public final class Bench {
    */
   public static void main(String[] args) throws Exception {
     long began = System.nanoTime();
-    System.out.println("| ns for each event | evpoll | hand-written JNI | evpoll / hand | Java's own "
-        + "| Java's own / evpoll |");
+    System.out.println("| ns for each event | evpoll | hand-written JNI | evpoll / hand "
+        + "| Java's own | Java's own / evpoll |");
     System.out.println("|---|---|---|---|---|---|");
     for (int n : new int[] {1, 64, 1024}) {
       try (Ready ready = new Ready(n)) {

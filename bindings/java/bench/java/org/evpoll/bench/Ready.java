@@ -86,7 +86,8 @@ final class Ready implements AutoCloseable {
   long hand() {
     long sum = 0;
     int got = Hand.wait(hand, handAddress, n, 0);
-    for (int i = 0; i < got; i++) sum += handEvents.getLong(i * 32) + handEvents.getInt(i * 32 + 24);
+    for (int i = 0; i < got; i++)
+      sum += handEvents.getLong(i * 32) + handEvents.getInt(i * 32 + 24);
     return require(got) + sum;
   }
 
