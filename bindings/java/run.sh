@@ -59,13 +59,17 @@ build_java() {
   # Signals have no public interface in Java; what there is makes javac warn unless told so.
   java_classes $java_out/examples -XDignore.symbol.file -cp $java_out/classes -- \
     bindings/java/examples
+  # As jars: a class that is needed for the first time when no descriptor is left could not be read
+  # from a folder.
+  java_step jar-serve "$java_home/bin/jar" --create --file $java_out/serve.jar \
+    -C $java_out/classes . -C $java_out/examples .
   # A shell that starts a program in the background has it ignore Ctrl-C, and a Java VM that finds
   # it ignored leaves it so.
   cat >$java_out/evpoll-serve <<SH
 #!/bin/sh
 exec env --default-signal=INT,TERM "$java_home/bin/java" \\
   -Dorg.evpoll.library="$PWD/$java_out/natives/linux-x64/libevpoll_jni.so" \\
-  -cp "$PWD/$java_out/classes:$PWD/$java_out/examples" org.evpoll.examples.FileServer "\$@"
+  -cp "$PWD/$java_out/serve.jar" org.evpoll.examples.FileServer "\$@"
 SH
   chmod +x $java_out/evpoll-serve
 }
