@@ -15,7 +15,9 @@ public final class TcpListener implements AutoCloseable {
   private final Sockets.Address address;
   private long token; // on the loop's thread, as what follows
   private Consumer<TcpStream> acceptor;
+  private Runnable limited = () -> { };
   private boolean paused = true;
+  private boolean resting;
   private boolean open = true;
 
   private TcpListener(EventLoop loop, String host, int port) throws EvpollException {
@@ -70,6 +72,21 @@ public final class TcpListener implements AutoCloseable {
     return loop.call(() -> {
       acceptor = action;
       interest(Interest.READABLE);
+      return this;
+    });
+  }
+
+  /**
+   * Has something done when nobody can be accepted since no descriptor is left. The listener rests
+   * for a second then, or until {@link #resume()}; the others wait in the backlog.
+   *
+   * @param action what to do, on the loop's thread
+   * @return this
+   * @throws EvpollException if the loop has ended
+   */
+  public TcpListener onLimit(Runnable action) throws EvpollException {
+    return loop.call(() -> {
+      limited = action;
       return this;
     });
   }
@@ -133,6 +150,7 @@ public final class TcpListener implements AutoCloseable {
     if (!open) throw new EvpollException(Status.BAD_HANDLE, 0, address + " was closed");
     loop.poller().modify(handle, token, what, Mode.LEVEL);
     paused = what == Interest.NONE;
+    resting = false;
   }
 
   void ready() {
@@ -150,11 +168,13 @@ public final class TcpListener implements AutoCloseable {
   }
 
   private void rest(EvpollException why) {
-    if (why.status() != Status.LIMIT) loop.report(why);
+    if (why.status() == Status.LIMIT) limited.run();
+    else loop.report(why);
     try {
       interest(Interest.NONE);
+      resting = true;
       loop.schedule(PAUSE, () -> loop.callQuietly(() -> {
-        interest(Interest.READABLE);
+        if (resting) interest(Interest.READABLE);
         return null;
       }));
     } catch (EvpollException e) {

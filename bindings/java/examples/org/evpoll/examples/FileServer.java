@@ -30,7 +30,7 @@ public final class FileServer {
   private final EventLoop loop;
   private final TcpListener listener;
   private final String folder;
-  private final int most;
+  private int most;
   private final Set<Connection> connections = new LinkedHashSet<>();
   private final ArrayDeque<Connection.Room> rooms = new ArrayDeque<>();
   private final CountDownLatch ended = new CountDownLatch(1);
@@ -48,6 +48,8 @@ public final class FileServer {
     idleNanos = Duration.ofSeconds(options.idle).toNanos();
     listener = TcpListener.bind(loop, options.host, options.port);
     listener.onAccept(this::accept);
+    // Each connection needs a second descriptor for its file: keep half as many from then on.
+    listener.onLimit(() -> most = Math.max(1, connections.size() / 2));
     loop.schedule(Duration.ofSeconds(1), this::expireIdle);
   }
 
@@ -73,7 +75,7 @@ public final class FileServer {
     rooms.add(connection.room);
     if (stopping && connections.isEmpty()) ended.countDown();
     try {
-      if (!stopping && connections.size() == most - 1) listener.resume();
+      if (!stopping && connections.size() < most) listener.resume();
     } catch (EvpollException e) {
       complain("cannot accept again", e);
     }
