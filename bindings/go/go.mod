@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+
+module github.com/evpoll/evpoll/bindings/go
+
+go 1.19

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+//go:build (darwin || dragonfly || freebsd || netbsd || openbsd) && !evpoll_system
+
+/* Registrations as filters: what the kernel is told. kqueue.c says how they live. */
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "kqueue.h"
+#include "status.h"
+
+enum { MOST_CHANGES = 8 };
+
+#if !EVP_QUEUE_HAS_PRIORITY
+#define EVFILT_EXCEPT 0 /* never asked for: the feature is missing */
+#define NOTE_OOB      0
+#endif
+
+/* Enabling looks at the state afresh on FreeBSD. Elsewhere that was not seen, and adding does. */
+#if EVP_KQUEUE_AIO
+#define AGAIN EV_ENABLE
+#else
+#define AGAIN (EV_ADD | EV_ENABLE)
+#endif
+
+/* ---- changes ------------------------------------------------------------------------------ */
+
+bool evp_queue_control(struct evp_queue *q, struct kevent *changes, int n) {
+  bool good = true;
+#ifdef EV_RECEIPT
+  struct kevent receipts[MOST_CHANGES];
+  for (int i = 0; i < n; i++) changes[i].flags |= EV_RECEIPT;
+  const int got = kevent(q->fd, changes, n, receipts, n, NULL);
+  const int os_code = got < n ? (got < 0 ? errno : EIO) : 0;
+  for (int i = 0; i < n; i++) {
+    changes[i].data = i < got ? receipts[i].data : os_code;
+    good &= changes[i].data == 0;
+  }
+#else
+  for (int i = 0; i < n; i++) {
+    changes[i].data = kevent(q->fd, &changes[i], 1, NULL, 0, NULL) < 0 ? errno : 0;
+    good &= changes[i].data == 0;
+  }
+#endif
+  return good;
+}
+
+/* The changes of one registration. */
+struct changes {
+  struct kevent list[MOST_CHANGES];
+  int n;
+};
+
+static const struct {
+  uint32_t bit;
+  int16_t filter;
+  uint32_t fflags;
+} filters[] = {
+    {EVPOLL_READABLE, EVFILT_READ, 0},
+    {EVPOLL_WRITABLE, EVFILT_WRITE, 0},
+    {EVPOLL_PRIORITY, EVFILT_EXCEPT, NOTE_OOB},
+};
+enum { FILTERS = sizeof filters / sizeof filters[0] };
+
+static void append(struct changes *c, uintptr_t ident, int16_t filter, uint16_t flags,
+                   uint32_t fflags, uint32_t generation) {
+  c->list[c->n++] = (struct kevent){
+      .ident = ident,
+      .filter = filter,
+      .flags = flags,
+      .fflags = fflags,
+      .udata = (void *)(uintptr_t)generation,
+  };
+}
+
+static void append_all(struct changes *c, evpoll_handle h, uint32_t bits, uint16_t flags,
+                       uint32_t generation) {
+  for (int i = 0; i < FILTERS; i++)
+    if (bits & filters[i].bit)
+      append(c, (uintptr_t)h, filters[i].filter, flags, filters[i].fflags, generation);
+}
+
+static void append_stand_in(struct changes *c, evpoll_handle h, uint32_t was) {
+#ifdef EVFILT_USER
+  if (was & EVP_STANDS_IN) append(c, (uintptr_t)h, EVFILT_USER, EV_DELETE, 0, 0);
+#else
+  (void)c, (void)h, (void)was;
+#endif
+}
+
+/* ---- registrations ------------------------------------------------------------------------ */
+
+static uint16_t flags_of(uint32_t mode) {
+  switch (mode) {
+  case EVPOLL_EDGE: return EV_CLEAR;
+  case EVPOLL_ONESHOT: return EV_DISPATCH;
+  }
+  return 0;
+}
+
+/* The filters that the kernel has. */
+static uint32_t kernel_bits(uint32_t state) {
+  if (!(state & EVP_IN_SET)) return 0;
+  const uint32_t bits = (state & EVP_KERNEL) >> EVP_KERNEL_SHIFT;
+  return state & EVP_STANDS_IN ? bits & ~(uint32_t)EVPOLL_WRITABLE : bits;
+}
+
+static uint32_t generation_of(struct evp_source *s) {
+  return atomic_load_explicit(&s->generation, memory_order_relaxed);
+}
+
+/* What the kernel says of a descriptor that cannot be watched differs by kind. */
+static int32_t fail_control(int os_code) {
+  switch (os_code) {
+  case ENOENT: return evp_fail_as(EVPOLL_ERR_STALE, os_code);
+  case EINVAL:
+  case EPERM:
+  case ENODEV:
+  case EOPNOTSUPP: return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code);
+  }
+  return evp_fail_os(os_code);
+}
+
+/* Files are always ready, and kqueue would say so. */
+static int refuse_file(int fd) {
+  struct stat stat;
+  if (fstat(fd, &stat) < 0) return errno;
+  return S_ISREG(stat.st_mode) || S_ISDIR(stat.st_mode) || S_ISBLK(stat.st_mode) ? EPERM : 0;
+}
+
+static void forget(struct evp_queue *q, evpoll_handle h, uint32_t bits, uint32_t was) {
+  struct changes c = {.n = 0};
+  append_all(&c, h, bits, EV_DELETE, 0);
+  append_stand_in(&c, h, was);
+  if (c.n) evp_queue_control(q, c.list, c.n);
+}
+
+/* The stripe is locked, or the slot's registration is otherwise known to stay. */
+static int stand_in(struct evp_queue *q, evpoll_handle h, struct evp_source *s, uint32_t state,
+                    bool report) {
+#ifdef EVFILT_USER
+  struct changes c = {.n = 0};
+  const uint16_t flags = EV_ADD | flags_of(evp_mode_of(state));
+  append(&c, (uintptr_t)h, EVFILT_USER, flags, NOTE_FFNOP, generation_of(s));
+  if (report) append(&c, (uintptr_t)h, EVFILT_USER, 0, NOTE_TRIGGER, generation_of(s));
+  atomic_fetch_or_explicit(&s->state, EVP_STANDS_IN, memory_order_acq_rel);
+  return evp_queue_control(q, c.list, c.n) ? 0 : ENOMEM;
+#else
+  (void)q, (void)h, (void)s, (void)state, (void)report;
+  return EPIPE;
+#endif
+}
+
+/* The first code among the receipts that matters. */
+static int first_error(const struct changes *c, bool fresh) {
+  for (int i = 0; i < c->n; i++) {
+    const int os_code = (int)c->list[i].data;
+    if (os_code && !(fresh && os_code == ENOENT && (c->list[i].flags & EV_DELETE))) return os_code;
+  }
+  return 0;
+}
+
+/* A registration that is replaced loses its filters first: flags stick to a filter. When it has to
+ * be the same file, nothing is added before that is known. */
+int32_t evp_filters_watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t was,
+                          bool fresh, bool *gone_out) {
+  struct evp_queue *q = evp_queue_of(p);
+  struct changes c = {.n = 0};
+  uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  const uint32_t interest = (state & EVP_INTEREST) >> EVP_INTEREST_SHIFT;
+  const uint32_t bits = interest ? interest : EVPOLL_READABLE;
+  int os_code = fresh ? refuse_file((int)h) : 0;
+  if (os_code) goto failed;
+
+  append_all(&c, h, kernel_bits(was), EV_DELETE, 0);
+  append_stand_in(&c, h, was);
+  if (!fresh && c.n) {
+    evp_queue_control(q, c.list, c.n);
+    os_code = first_error(&c, false);
+    if (os_code) goto failed;
+    c.n = 0;
+  }
+  /* The state is whole before the kernel may report, but for what a delivery clears meanwhile. */
+  const uint32_t kernel = EVP_IN_SET | bits << EVP_KERNEL_SHIFT;
+  state = atomic_fetch_or_explicit(&s->state, kernel, memory_order_acq_rel) | kernel;
+  const uint16_t flags = flags_of(evp_mode_of(state)) | (interest ? EV_ENABLE : EV_DISABLE);
+  append_all(&c, h, bits, EV_ADD | flags, generation_of(s));
+  evp_queue_control(q, c.list, c.n);
+  os_code = first_error(&c, fresh);
+  if (os_code == EPIPE) os_code = stand_in(q, h, s, state, interest);
+  if (os_code == 0) return 0;
+
+failed:
+  /* Whatever it was, it is not as it was before. */
+  forget(q, h, bits | kernel_bits(was), was);
+  *gone_out = true;
+  return fail_control(os_code);
+}
+
+int32_t evp_filters_rearm(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t bits,
+                          bool *gone_out) {
+  uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  if (evp_mode_of(state) == EVPOLL_EDGE) return 0; /* the kernel reports each edge anyway */
+
+  const uint32_t was = state;
+  state = (state & ~(uint32_t)EVP_REPORT) | evp_report_of(bits) | EVP_ARMED;
+  atomic_store_explicit(&s->state, state, memory_order_release);
+  struct changes c = {.n = 0};
+  uint32_t wanted = bits, unwanted = kernel_bits(state) & ~bits;
+#ifdef EVFILT_USER
+  if (state & EVP_STANDS_IN) {
+    const bool now = bits & EVPOLL_WRITABLE;
+    append(&c, (uintptr_t)h, EVFILT_USER, now ? EV_ENABLE : EV_DISABLE, NOTE_FFNOP,
+           generation_of(s));
+    wanted &= ~(uint32_t)EVPOLL_WRITABLE;
+  }
+#endif
+  append_all(&c, h, unwanted, EV_DISABLE, generation_of(s));
+  append_all(&c, h, wanted, AGAIN | EV_DISPATCH, generation_of(s));
+  if (evp_queue_control(evp_queue_of(p), c.list, c.n)) return 0;
+  const int os_code = first_error(&c, false);
+  *gone_out = os_code == EBADF || os_code == ENOENT;
+  if (!*gone_out) atomic_store_explicit(&s->state, was, memory_order_release);
+  return fail_control(os_code);
+}
+
+void evp_filters_unwatch(evpoll *p, evpoll_handle h, uint32_t was) {
+  forget(evp_queue_of(p), h, kernel_bits(was), was);
+}
+
+EVP_COLD bool evp_filters_check_pipe(evpoll *p, struct evp_source *s, const struct kevent *e) {
+  struct evp_queue *q = evp_queue_of(p);
+  const evpoll_handle h = (evpoll_handle)e->ident;
+  const uint32_t generation = (uint32_t)(uintptr_t)e->udata;
+  bool lives = true;
+  evp_mutex_lock(evp_source_lock(p, (uint32_t)h));
+  const uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  if (generation_of(s) != generation || !(state & EVP_LIVE)) {
+    lives = false;
+  } else if (!(state & EVP_STANDS_IN)) {
+    stand_in(q, h, s, state, evp_mode_of(state) != EVPOLL_EDGE); /* that one was just told */
+  } else if (e->filter != EVFILT_WRITE) {
+    struct changes c = {.n = 0};
+    append(&c, (uintptr_t)h, EVFILT_WRITE, EV_ADD | EV_DISABLE, 0, generation);
+    evp_queue_control(q, c.list, c.n);
+    if (c.list[0].data != EPIPE) { /* closed, and perhaps the number is somebody else's */
+      evp_source_end(s);
+      forget(q, h, kernel_bits(state) | EVPOLL_WRITABLE, state);
+      lives = false;
+    }
+  }
+  evp_mutex_unlock(evp_source_lock(p, (uint32_t)h));
+  return lives;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+//go:build (windows) && !evpoll_system
+
+/* Sockets on Windows. A handle is a SOCKET. They are made non-blocking, not inherited, and for
+ * overlapped operations, which AFD needs. Addresses are parsed as on POSIX: numbers only. */
+#include "os_socket.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <winsock2.h>
+#include <ws2tcpip.h>
+
+#include <mswsock.h>
+#include <windows.h>
+
+#include "afd_socket.h"
+#include "os_windows.h"
+#include "status.h"
+
+/* iphlpapi.h, which wants to be after others. */
+ULONG WINAPI if_nametoindex(PCSTR name);
+
+static BOOL CALLBACK start_winsock(INIT_ONCE *once, void *parameter, void **context) {
+  (void)once, (void)context;
+  WSADATA data;
+  *(int *)parameter = WSAStartup(MAKEWORD(2, 2), &data);
+  return *(int *)parameter == 0;
+}
+
+/* Never stopped: the program may use sockets that outlive all pollers. */
+int evp_windows_need_winsock(void) {
+  static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+  int os_code = 0;
+  return InitOnceExecuteOnce(&once, start_winsock, &os_code, NULL) ? 0 : os_code;
+}
+
+static int32_t fail_last(void) {
+  const int os_code = WSAGetLastError();
+  return os_code ? evp_fail_os(os_code) : evp_fail(EVPOLL_ERR_OS); /* never a success */
+}
+
+/* Winsock says "not a socket" also of what is not open. */
+int32_t evp_windows_no_socket(evpoll_handle handle, int os_code) {
+  DWORD flags;
+  if (os_code == WSANOTINITIALISED) os_code = WSAENOTSOCK; /* nobody has opened one yet */
+  if (os_code == WSAENOTSOCK && !GetHandleInformation(evp_windows_handle(handle), &flags))
+    return evp_fail_as(EVPOLL_ERR_BAD_HANDLE, os_code);
+  return evp_fail_os(os_code);
+}
+
+static int32_t fail_on(evpoll_handle handle) {
+  return evp_windows_no_socket(handle, WSAGetLastError());
+}
+
+/* ---- addresses ---------------------------------------------------------------------------- */
+
+union address {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+  struct sockaddr_storage room;
+};
+
+static int32_t parse_scope(const char *text, uint32_t *scope_out) {
+  uint64_t number = 0;
+  const char *end = text;
+  for (; *end >= '0' && *end <= '9' && number <= UINT32_MAX; end++)
+    number = number * 10 + (uint64_t)(*end - '0');
+  if (number > UINT32_MAX) return evp_fail(EVPOLL_ERR_INVALID);
+  if (end > text && *end == '\0') {
+    *scope_out = (uint32_t)number;
+    return 0;
+  }
+  *scope_out = (uint32_t)if_nametoindex(text);
+  return *scope_out ? 0 : evp_fail_as(EVPOLL_ERR_INVALID, WSAEADDRNOTAVAIL);
+}
+
+static bool is_mapped_v4(const struct in6_addr *a) {
+  static const unsigned char prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return memcmp(a, prefix, sizeof prefix) == 0;
+}
+
+static int32_t parse_v6(const char *host, struct sockaddr_in6 *out) {
+  char text[EVPOLL_ADDRESS_CAPACITY];
+  const size_t length = strlen(host);
+  if (length >= sizeof text) return evp_fail(EVPOLL_ERR_INVALID);
+  memcpy(text, host, length + 1);
+  char *scope = strchr(text, '%');
+  if (scope) *scope++ = '\0';
+  if (inet_pton(AF_INET6, text, &out->sin6_addr) != 1) return evp_fail(EVPOLL_ERR_INVALID);
+  if (is_mapped_v4(&out->sin6_addr)) return evp_fail(EVPOLL_ERR_INVALID);
+  if (!scope) return 0;
+  uint32_t index;
+  const int32_t status = parse_scope(scope, &index);
+  if (status == 0) out->sin6_scope_id = index;
+  return status;
+}
+
+static int32_t parse_address(const char *host, int32_t port, union address *out, int *length_out) {
+  const int os_code = evp_windows_need_winsock();
+  if (os_code) return evp_fail_os(os_code);
+  memset(out, 0, sizeof *out);
+  if (inet_pton(AF_INET, host, &out->v4.sin_addr) == 1) {
+    out->v4.sin_family = AF_INET;
+    out->v4.sin_port = htons((uint16_t)port);
+    *length_out = sizeof out->v4;
+    return 0;
+  }
+  out->v6.sin6_family = AF_INET6;
+  out->v6.sin6_port = htons((uint16_t)port);
+  *length_out = sizeof out->v6;
+  return parse_v6(host, &out->v6);
+}
+
+/* Names of interfaces can be longer than the caller's room: the number is as good. */
+static void append_scope(uint32_t scope, char *text) {
+  const size_t length = strlen(text);
+  snprintf(text + length, EVPOLL_ADDRESS_CAPACITY - length, "%%%u", (unsigned)scope);
+}
+
+/* length 0: the system did not name an address, as for stream sockets in recvfrom. */
+static int32_t format_address(const union address *address, int length, char *host_out,
+                              int32_t host_capacity, int32_t *port_out) {
+  char text[EVPOLL_ADDRESS_CAPACITY] = "";
+  int32_t port = 0;
+  switch (length == 0 ? AF_UNSPEC : address->any.sa_family) {
+  case AF_UNSPEC: break;
+  case AF_INET:
+    if (!inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof text)) return fail_last();
+    port = ntohs(address->v4.sin_port);
+    break;
+  case AF_INET6:
+    if (!inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof text)) return fail_last();
+    if (address->v6.sin6_scope_id != 0) append_scope(address->v6.sin6_scope_id, text);
+    port = ntohs(address->v6.sin6_port);
+    break;
+  default: return evp_fail(EVPOLL_ERR_UNSUPPORTED);
+  }
+  const size_t size = strlen(text) + 1;
+  if (host_out) {
+    if ((size_t)host_capacity < size) return evp_fail(EVPOLL_ERR_INVALID);
+    memcpy(host_out, text, size);
+  }
+  if (port_out) *port_out = port;
+  return 0;
+}
+
+/* ---- making sockets ----------------------------------------------------------------------- */
+
+static int32_t abandon(SOCKET s, int32_t status) {
+  closesocket(s);
+  return status;
+}
+
+static int32_t set_option(SOCKET s, int level, int option) {
+  const int on = 1;
+  return setsockopt(s, level, option, (const char *)&on, sizeof on) == 0 ? 0 : fail_last();
+}
+
+static int32_t make_non_blocking(SOCKET s) {
+  u_long on = 1;
+  return ioctlsocket(s, (long)FIONBIO, &on) == 0 ? 0 : fail_last();
+}
+
+static int32_t open_socket(int family, int type, SOCKET *out) {
+  const int failed = evp_windows_need_winsock();
+  if (failed) return evp_fail_os(failed);
+  const SOCKET s =
+      WSASocketW(family, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+  if (s == INVALID_SOCKET) return fail_last();
+  int32_t status = make_non_blocking(s);
+  if (status == 0 && family == AF_INET6) status = set_option(s, IPPROTO_IPV6, IPV6_V6ONLY);
+  if (status < 0) return abandon(s, status);
+  if (type == SOCK_DGRAM) {
+    /* A peer that is not there is no failure of the next receive: as on POSIX. */
+    BOOL off = FALSE;
+    DWORD n;
+    WSAIoctl(s, (DWORD)SIO_UDP_CONNRESET, &off, sizeof off, NULL, 0, &n, NULL, NULL);
+  }
+  evp_afd_number_is_new((evpoll_handle)s);
+  *out = s;
+  return 0;
+}
+
+/* Without it another program could take the port over: SO_REUSEADDR means that here. */
+static int32_t open_bound(const char *host, int32_t port, int type, SOCKET *out) {
+  union address address;
+  int length = 0;
+  SOCKET s = INVALID_SOCKET;
+  int32_t status = parse_address(host, port, &address, &length);
+  if (status == 0) status = open_socket(address.any.sa_family, type, &s);
+  if (status < 0) return status;
+  status = set_option(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE);
+  if (status == 0 && bind(s, &address.any, length) != 0) status = fail_last();
+  if (status < 0) return abandon(s, status);
+  *out = s;
+  return 0;
+}
+
+int32_t evp_socket_tcp_listen(const char *host, int32_t port, int32_t backlog,
+                              evpoll_handle *handle_out) {
+  SOCKET s = INVALID_SOCKET;
+  const int32_t status = open_bound(host, port, SOCK_STREAM, &s);
+  if (status < 0) return status;
+  if (listen(s, backlog == 0 ? SOMAXCONN : backlog) != 0) return abandon(s, fail_last());
+  *handle_out = (evpoll_handle)s;
+  return 0;
+}
+
+int32_t evp_socket_udp_bind(const char *host, int32_t port, evpoll_handle *handle_out) {
+  SOCKET s = INVALID_SOCKET;
+  const int32_t status = open_bound(host, port, SOCK_DGRAM, &s);
+  if (status < 0) return status;
+  *handle_out = (evpoll_handle)s;
+  return 0;
+}
+
+int32_t evp_socket_tcp_connect(const char *host, int32_t port, evpoll_handle *handle_out) {
+  union address address;
+  int length = 0;
+  SOCKET s = INVALID_SOCKET;
+  int32_t status = parse_address(host, port, &address, &length);
+  if (status == 0) status = open_socket(address.any.sa_family, SOCK_STREAM, &s);
+  if (status < 0) return status;
+  if (connect(s, &address.any, length) != 0) {
+    const int os_code = WSAGetLastError();
+    if (os_code != WSAEWOULDBLOCK) return abandon(s, evp_fail_os(os_code));
+    status = EVPOLL_IN_PROGRESS;
+  }
+  *handle_out = (evpoll_handle)s;
+  return status;
+}
+
+int32_t evp_socket_accept(evpoll_handle listener, evpoll_handle *handle_out) {
+  if (!evp_windows_is_number(listener)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  SOCKET s;
+  do s = accept(evp_windows_socket(listener), NULL, NULL);
+  while (s == INVALID_SOCKET && WSAGetLastError() == WSAECONNRESET); /* gone before its turn */
+  if (s == INVALID_SOCKET) return fail_on(listener);
+  SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);
+  const int32_t status = make_non_blocking(s);
+  if (status < 0) return abandon(s, status);
+  evp_afd_number_is_new((evpoll_handle)s);
+  *handle_out = (evpoll_handle)s;
+  return 0;
+}
+
+/* A connection over loopback; somebody else's, that was faster, is sent away. */
+static int32_t accept_from(SOCKET listener, SOCKET peer, SOCKET *out) {
+  union address expected, actual;
+  int expected_length = sizeof expected;
+  if (getsockname(peer, &expected.any, &expected_length) != 0) return fail_last();
+  for (;;) {
+    int length = sizeof actual;
+    const SOCKET s = accept(listener, &actual.any, &length);
+    if (s == INVALID_SOCKET) return fail_last();
+    if (actual.v4.sin_port == expected.v4.sin_port) {
+      SetHandleInformation((HANDLE)s, HANDLE_FLAG_INHERIT, 0);
+      evp_afd_number_is_new((evpoll_handle)s);
+      *out = s;
+      return 0;
+    }
+    closesocket(s);
+  }
+}
+
+/* A listener, and a socket that is connected with it; both are blocking until the connection is
+ * made, which over loopback takes no network. */
+static int32_t connect_pair(SOCKET first, SOCKET listener, SOCKET *second_out) {
+  union address address;
+  int length = sizeof address;
+  u_long off = 0;
+  if (ioctlsocket(listener, (long)FIONBIO, &off) != 0 || listen(listener, 1) != 0 ||
+      getsockname(listener, &address.any, &length) != 0 ||
+      ioctlsocket(first, (long)FIONBIO, &off) != 0 || connect(first, &address.any, length) != 0)
+    return fail_last();
+  return accept_from(listener, first, second_out);
+}
+
+int32_t evp_socket_pair(evpoll_handle *first_out, evpoll_handle *second_out) {
+  SOCKET listener = INVALID_SOCKET, first = INVALID_SOCKET, second = INVALID_SOCKET;
+  int32_t status = open_socket(AF_INET, SOCK_STREAM, &first);
+  if (status < 0) return status;
+  status = open_bound("127.0.0.1", 0, SOCK_STREAM, &listener);
+  if (status < 0) return abandon(first, status);
+  status = connect_pair(first, listener, &second);
+  closesocket(listener);
+  if (status == 0) status = make_non_blocking(first);
+  if (status == 0) status = make_non_blocking(second);
+  /* Small writes go out at once, as they do between Unix sockets. */
+  if (status == 0) status = set_option(first, IPPROTO_TCP, TCP_NODELAY);
+  if (status == 0) status = set_option(second, IPPROTO_TCP, TCP_NODELAY);
+  if (status < 0) {
+    if (second != INVALID_SOCKET) closesocket(second);
+    return abandon(first, status);
+  }
+  *first_out = (evpoll_handle)first;
+  *second_out = (evpoll_handle)second;
+  return 0;
+}
+
+/* ---- data --------------------------------------------------------------------------------- */
+
+static int clamp(uint64_t length) { return length > INT32_MAX ? INT32_MAX : (int)length; }
+
+/* A datagram that was longer than the buffer is an error here, and what fitted has come. */
+static int32_t settle_receive(evpoll_handle handle, int n, int length) {
+  if (n >= 0) return n;
+  const int os_code = WSAGetLastError();
+  if (os_code == WSAEMSGSIZE) return length;
+  if (os_code == WSAESHUTDOWN) return 0; /* our own shutdown of receiving: the end */
+  return evp_windows_no_socket(handle, os_code);
+}
+
+int32_t evp_socket_recv(evpoll_handle handle, void *buffer_out, uint64_t length) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  const int n = recv(evp_windows_socket(handle), buffer_out, clamp(length), 0);
+  return settle_receive(handle, n, clamp(length));
+}
+
+int32_t evp_socket_send(evpoll_handle handle, const void *buffer, uint64_t length) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  const char *bytes = buffer ? buffer : ""; /* NULL is a fault here, also with length 0 */
+  const int n = send(evp_windows_socket(handle), bytes, clamp(length), 0);
+  if (n >= 0) return n;
+  const int os_code = WSAGetLastError();
+  union address peer;
+  int peer_length = sizeof peer;
+  /* Wine's word for a datagram to nobody. */
+  if (os_code == WSAEINVAL && getpeername(evp_windows_socket(handle), &peer.any, &peer_length) != 0)
+    return evp_fail_as(EVPOLL_ERR_NOT_CONNECTED, os_code);
+  return evp_windows_no_socket(handle, os_code);
+}
+
+int32_t evp_socket_recvfrom(evpoll_handle handle, void *buffer_out, uint64_t length, char *host_out,
+                            int32_t host_capacity, int32_t *port_out) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  union address from = {.any = {.sa_family = AF_UNSPEC}};
+  int from_length = sizeof from;
+  int n =
+      recvfrom(evp_windows_socket(handle), buffer_out, clamp(length), 0, &from.any, &from_length);
+  n = settle_receive(handle, n, clamp(length));
+  if (n < 0) return n;
+  if (host_capacity == 0) host_out = NULL;
+  const int32_t status = format_address(&from, from_length, host_out, host_capacity, port_out);
+  return status < 0 ? status : n;
+}
+
+/* Which code an address of another family gets depends on the provider. */
+static int32_t refuse_datagram(evpoll_handle handle, int family, int os_code) {
+  union address own = {.any = {.sa_family = AF_UNSPEC}};
+  int length = sizeof own;
+  if (os_code != WSAEWOULDBLOCK &&
+      getsockname(evp_windows_socket(handle), &own.any, &length) == 0 &&
+      own.any.sa_family != family)
+    return evp_fail_as(EVPOLL_ERR_INVALID, os_code);
+  return evp_windows_no_socket(handle, os_code);
+}
+
+int32_t evp_socket_sendto(evpoll_handle handle, const void *buffer, uint64_t length,
+                          const char *host, int32_t port) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  union address to;
+  int to_length = 0;
+  const int32_t status = parse_address(host, port, &to, &to_length);
+  if (status < 0) return status;
+  const char *bytes = buffer ? buffer : "";
+  const int n = sendto(evp_windows_socket(handle), bytes, clamp(length), 0, &to.any, to_length);
+  return n < 0 ? refuse_datagram(handle, to.any.sa_family, WSAGetLastError()) : n;
+}
+
+/* ---- the rest ----------------------------------------------------------------------------- */
+
+int32_t evp_socket_shutdown(evpoll_handle handle, int32_t how) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  const int native = how == EVPOLL_SHUTDOWN_READ    ? SD_RECEIVE
+                     : how == EVPOLL_SHUTDOWN_WRITE ? SD_SEND
+                                                    : SD_BOTH;
+  /* Without a peer some providers find nothing wrong. */
+  union address peer;
+  int length = sizeof peer;
+  if (getpeername(evp_windows_socket(handle), &peer.any, &length) != 0) return fail_on(handle);
+  return shutdown(evp_windows_socket(handle), native) == 0 ? 0 : fail_on(handle);
+}
+
+int32_t evp_socket_take_error(evpoll_handle handle, int32_t *error_out) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  int os_code = 0;
+  int length = sizeof os_code;
+  if (getsockopt(evp_windows_socket(handle), SOL_SOCKET, SO_ERROR, (char *)&os_code, &length) != 0)
+    return fail_on(handle);
+  *error_out = evp_fail_os(evp_afd_take_error(handle, os_code));
+  return 0;
+}
+
+int32_t evp_socket_local_address(evpoll_handle handle, char *host_out, int32_t host_capacity,
+                                 int32_t *port_out) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  union address address;
+  int length = sizeof address;
+  if (getsockname(evp_windows_socket(handle), &address.any, &length) != 0) return fail_on(handle);
+  return format_address(&address, length, host_out, host_capacity, port_out);
+}
+
+int32_t evp_socket_peer_address(evpoll_handle handle, char *host_out, int32_t host_capacity,
+                                int32_t *port_out) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  union address address;
+  int length = sizeof address;
+  if (getpeername(evp_windows_socket(handle), &address.any, &length) != 0) return fail_on(handle);
+  return format_address(&address, length, host_out, host_capacity, port_out);
+}
+
+int32_t evp_socket_set_nodelay(evpoll_handle handle, int32_t on) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  /* Some providers take the option for UDP as well. */
+  int type = 0;
+  int length = sizeof type;
+  if (getsockopt(evp_windows_socket(handle), SOL_SOCKET, SO_TYPE, (char *)&type, &length) != 0)
+    return fail_on(handle);
+  if (type != SOCK_STREAM) return evp_fail(EVPOLL_ERR_UNSUPPORTED);
+  const BOOL value = on != 0;
+  const int failed = setsockopt(evp_windows_socket(handle), IPPROTO_TCP, TCP_NODELAY,
+                                (const char *)&value, sizeof value);
+  return failed ? fail_on(handle) : 0;
+}
+
+int32_t evp_socket_close(evpoll_handle handle) {
+  if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
+  evp_afd_number_is_new(handle); /* before: another thread may get the number at once */
+  return closesocket(evp_windows_socket(handle)) == 0 ? 0 : fail_on(handle);
+}

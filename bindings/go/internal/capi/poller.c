@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+//go:build (linux || darwin || dragonfly || freebsd || netbsd || openbsd || windows) && !evpoll_system
+
+/* The poller. A wait looks at `attention`; when it is 0 there is nothing but the kernel to ask,
+ * and one call does it all. Otherwise the sources of events are served in turn. */
+#include "poller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linger.h"
+#include "status.h"
+
+enum { DEFAULT_IO_LIMIT = 4096, DEFAULT_POOL = 4, MOST_EVENTS = 4096, SLICE = 1000000 };
+
+/* ---- threads inside ----------------------------------------------------------------------- */
+
+int32_t evp_check_owner(evpoll *p) {
+  const uint64_t self = evp_thread_self();
+  uint64_t owner = atomic_load_explicit(&p->owner, memory_order_relaxed);
+  if (owner == 0 && atomic_compare_exchange_strong(&p->owner, &owner, self)) return 0;
+  return owner == self ? 0 : evp_fail(EVPOLL_ERR_THREAD);
+}
+
+static inline bool claim(struct evp_cell *c) {
+  return !atomic_load_explicit(&c->busy, memory_order_relaxed) && !atomic_exchange(&c->busy, 1);
+}
+
+static EVP_COLD struct evp_cell *find_cell(evpoll *p) {
+  for (uint32_t i = 0; i < EVP_CELLS; i++)
+    if (claim(&p->cells[i])) return &p->cells[i];
+  atomic_fetch_add(&p->cells[EVP_CELLS].busy, 1);
+  return &p->cells[EVP_CELLS];
+}
+
+/* The exchange is sequentially consistent: a submitter that raises `attention` either sees this
+ * cell busy and rings, or is seen by the look at `attention` that follows. */
+static inline struct evp_cell *enter(evpoll *p) {
+  if (evp_single(p)) return claim(&p->cells[0]) ? &p->cells[0] : NULL;
+  /* Threads differ in their stacks: a cheap first guess that keeps them apart. */
+  char here;
+  const uint32_t guess = (uint32_t)((uintptr_t)&here >> 12) * 2654435761u >> 28;
+  return claim(&p->cells[guess]) ? &p->cells[guess] : find_cell(p);
+}
+
+/* Only the owner of a cell writes its counters; the last cell may have several. */
+static inline void tally(evpoll *p, struct evp_cell *c, _Atomic uint64_t *counter, uint64_t n) {
+#ifdef EVP_WITHOUT_COUNTERS /* the bench measures what they cost */
+  return;
+#endif
+  if (__builtin_expect(c == &p->cells[EVP_CELLS], 0))
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+  else
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+/* The poller may be freed as soon as the cell is given back. */
+static inline void leave(evpoll *p, struct evp_cell *c) {
+  if (__builtin_expect(c == &p->cells[EVP_CELLS], 0))
+    atomic_fetch_sub_explicit(&c->busy, 1, memory_order_release);
+  else
+    atomic_store_explicit(&c->busy, 0, memory_order_release);
+}
+
+uint32_t evp_poller_inside(evpoll *p) {
+  uint32_t n = 0;
+  for (int i = 0; i <= EVP_CELLS; i++) n += atomic_load(&p->cells[i].busy);
+  return n;
+}
+
+/* ---- wake and post ------------------------------------------------------------------------ */
+
+bool evp_attend(evpoll *p, uint32_t bits) { return !(atomic_fetch_or(&p->attention, bits) & bits); }
+
+/* The exchange comes first, whatever was pending: looking before it would lose wakes. */
+void evp_poller_wake(evpoll *p) {
+  if (evp_attend(p, EVP_ATTN_WAKE)) evp_backend.ring(p);
+}
+
+void evp_poller_shutdown(evpoll *p) {
+  if (evp_attend(p, EVP_ATTN_SHUTDOWN)) evp_backend.ring(p);
+}
+
+static int32_t grow(struct evp_posts *q) {
+  const uint32_t capacity = q->capacity ? q->capacity * 2 : 64;
+  struct evp_post *ring = capacity ? malloc(capacity * sizeof *ring) : NULL;
+  if (!ring) return evp_fail(EVPOLL_ERR_NO_MEMORY);
+  for (uint32_t i = 0; i < q->count; i++) ring[i] = q->ring[(q->first + i) % q->capacity];
+  struct evp_post *old = q->ring;
+  q->ring = ring;
+  q->capacity = capacity;
+  q->first = 0;
+  free(old); /* last: a fork() in between must not leave the child a ring that is gone */
+  return 0;
+}
+
+int32_t evp_poller_post(evpoll *p, uint64_t token, int64_t result) {
+  struct evp_posts *q = &p->posts;
+  int32_t status = 0;
+  bool first = false;
+  evp_mutex_lock(&q->lock);
+  if (evp_is_shut_down(p))
+    status = evp_fail(EVPOLL_ERR_SHUTDOWN);
+  else if (q->count == q->capacity)
+    status = grow(q);
+  if (status == 0) {
+    q->ring[(q->first + q->count++) % q->capacity] = (struct evp_post){token, result};
+    first = evp_attend(p, EVP_ATTN_POST);
+  }
+  evp_mutex_unlock(&q->lock);
+  if (first) evp_backend.ring(p);
+  return status;
+}
+
+static int32_t take_posts(evpoll *p, evpoll_event *out, int32_t capacity) {
+  struct evp_posts *q = &p->posts;
+  evp_mutex_lock(&q->lock);
+  int32_t n = 0;
+  for (; n < capacity && q->count; n++) {
+    const struct evp_post post = q->ring[q->first];
+    q->first = (q->first + 1) % q->capacity;
+    q->count--;
+    out[n] = (evpoll_event){.token = post.token, .result = post.result, .events = EVPOLL_POST};
+  }
+  if (q->count == 0) atomic_fetch_and(&p->attention, ~(uint32_t)EVP_ATTN_POST);
+  evp_mutex_unlock(&q->lock);
+  if (n) atomic_fetch_add_explicit(&p->posts_delivered, (uint64_t)n, memory_order_relaxed);
+  return n;
+}
+
+static int32_t take_wake(evpoll *p, evpoll_event *out) {
+  if (!(atomic_fetch_and(&p->attention, ~(uint32_t)EVP_ATTN_WAKE) & EVP_ATTN_WAKE)) return 0;
+  *out = (evpoll_event){.token = p->wake_token, .events = EVPOLL_WAKE};
+  evp_count(&p->wakes);
+  return 1;
+}
+
+/* ---- wait --------------------------------------------------------------------------------- */
+
+/* Is there anything that a sleep would not see? */
+static bool has_queued(evpoll *p) {
+  return (atomic_load(&p->attention) & (EVP_ATTN_WAKE | EVP_ATTN_POST)) ||
+         evp_io_has_completions(p);
+}
+
+/* Serves the sources in turn, without blocking. Another thread may sleep on what is left here. */
+static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity, bool with_sockets) {
+  enum { SOCKETS, COMPLETIONS, POSTS, WAKES, SOURCES };
+  const uint32_t turn = atomic_fetch_add_explicit(&p->turn, 1, memory_order_relaxed);
+  int32_t n = 0;
+  bool rang = false;
+  for (uint32_t i = 0; i < SOURCES && n < capacity; i++) {
+    switch ((turn + i) % SOURCES) {
+    case SOCKETS:
+      if (with_sockets && evp_backend.may_be_ready(p)) {
+        int32_t got = evp_backend.sleep(p, out + n, capacity - n, 0);
+        if (got > 0 && (got & EVP_BELL)) rang = true;
+        if (got == EVP_BELL && capacity - n == 1) /* the bell took the only place of a socket */
+          got = evp_backend.sleep(p, out + n, 1, 0);
+        if (got > 0) n += got & ~EVP_BELL;
+      }
+      break;
+    case COMPLETIONS:
+      if (evp_io_has_completions(p)) n += evp_io_collect(p, out + n, capacity - n);
+      break;
+    case POSTS:
+      if (atomic_load(&p->attention) & EVP_ATTN_POST) n += take_posts(p, out + n, capacity - n);
+      break;
+    case WAKES:
+      if (atomic_load(&p->attention) & EVP_ATTN_WAKE) n += take_wake(p, out + n);
+      break;
+    }
+  }
+  /* A ring that was taken here may have been for what came after the look at its source. */
+  if (rang ? has_queued(p) || evp_is_shut_down(p) : !evp_single(p) && has_queued(p))
+    evp_backend.ring(p);
+  return n;
+}
+
+static int64_t remaining(int64_t timeout_ns, int64_t deadline) {
+  if (timeout_ns <= 0) return timeout_ns;
+  const int64_t left = deadline - evp_now();
+  return left > 0 ? left : 0;
+}
+
+/* The bell has rung, besides n events of the kernel: takes what it rang for, or, if there is no
+ * room, lets it ring for another thread. */
+static EVP_COLD int32_t heed_bell(evpoll *p, evpoll_event *out, int32_t n, int32_t capacity) {
+  if (n < capacity && !evp_is_shut_down(p))
+    n += collect(p, out + n, capacity - n, false);
+  else if (!evp_single(p))
+    evp_backend.ring(p);
+  return n;
+}
+
+/* After shutdown: what is queued, then what is in flight, then the end. */
+static int32_t wait_shut_down(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns,
+                              int64_t deadline) {
+  for (;;) {
+    const int32_t n = collect(p, out, capacity, false);
+    const bool last = !atomic_load(&p->io.in_flight) && !has_queued(p);
+    if (last) evp_backend.ring(p); /* the next thread inside leaves too */
+    if (n) return n;
+    if (last) return evp_fail(EVPOLL_ERR_SHUTDOWN);
+    const int64_t left = remaining(timeout_ns, deadline);
+    if (left == 0) return 0;
+    evp_pause(left < 0 || left > SLICE ? SLICE : left); /* readiness would end any other sleep */
+  }
+}
+
+/* All but the plain case: something to collect, a finite timeout, a spurious return. */
+static EVP_COLD int32_t wait_long(evpoll *p, struct evp_cell *cell, evpoll_event *out,
+                                  int32_t capacity, int64_t timeout_ns) {
+  int64_t deadline = 0, left = timeout_ns;
+  if (timeout_ns > 0) {
+    const int64_t now = evp_now();
+    if (timeout_ns > INT64_MAX - now)
+      timeout_ns = left = EVPOLL_INFINITE; /* three centuries */
+    else
+      deadline = now + timeout_ns;
+  }
+  for (;;) {
+    const uint32_t attention = atomic_load(&p->attention);
+    if (attention & EVP_ATTN_SHUTDOWN)
+      return wait_shut_down(p, out, capacity, timeout_ns, deadline);
+    if (attention && has_queued(p)) {
+      const int32_t n = collect(p, out, capacity, true);
+      if (n) return n;
+    }
+
+    int32_t n = evp_backend.sleep(p, out, capacity, left);
+    if (n < 0) return n;
+    if (n & EVP_BELL) n = heed_bell(p, out, n & ~EVP_BELL, capacity);
+    if (n) return n;
+    if (left != 0) left = remaining(timeout_ns, deadline);
+    if (left == 0) return 0;
+    tally(p, cell, &cell->spurious, 1);
+  }
+}
+
+static inline int32_t wait_inside(evpoll *p, struct evp_cell *cell, evpoll_event *out,
+                                  int32_t capacity, int64_t timeout_ns) {
+  if (capacity > MOST_EVENTS) capacity = MOST_EVENTS;
+  if (timeout_ns <= 0 && !atomic_load(&p->attention)) {
+    int32_t n = evp_backend.sleep(p, out, capacity, timeout_ns);
+    if (n > 0 && (n & EVP_BELL)) n = heed_bell(p, out, n & ~EVP_BELL, capacity);
+    if (n || timeout_ns == 0) return n;
+    tally(p, cell, &cell->spurious, 1);
+  }
+  return wait_long(p, cell, out, capacity, timeout_ns);
+}
+
+int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+  int32_t n = evp_check_thread(p);
+  if (n < 0) return n;
+  struct evp_cell *cell = enter(p);
+  if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
+  tally(p, cell, &cell->waits, 1);
+  n = wait_inside(p, cell, out, capacity, timeout_ns);
+  if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
+  leave(p, cell);
+  return n;
+}
+
+/* ---- a turn ------------------------------------------------------------------------------- */
+
+static int32_t apply(evpoll *p, evpoll_change *c) {
+  switch (c->action) {
+  case EVPOLL_CHANGE_ADD: return evp_source_add(p, c->handle, c->token, c->interest, c->mode);
+  case EVPOLL_CHANGE_MODIFY: return evp_source_modify(p, c->handle, c->token, c->interest, c->mode);
+  case EVPOLL_CHANGE_REARM:
+    if (c->mode) break;
+    return evp_source_rearm(p, c->handle, c->token, c->interest);
+  case EVPOLL_CHANGE_REMOVE:
+    if (c->interest || c->mode) break;
+    return evp_source_remove(p, c->handle, c->token);
+  }
+  return evp_fail(EVPOLL_ERR_INVALID);
+}
+
+int32_t evp_poller_update(evpoll *p, evpoll_change *changes, int32_t n) {
+  int32_t applied = 0;
+  for (int32_t i = 0; i < n; i++) {
+    changes[i].status = apply(p, &changes[i]);
+    applied += changes[i].status >= 0;
+  }
+  return applied;
+}
+
+int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_io *ios,
+                        int32_t nios, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+  int32_t n = evp_check_thread(p);
+  if (n < 0) return n;
+  struct evp_cell *cell = enter(p);
+  if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
+  tally(p, cell, &cell->waits, 1);
+
+  const int32_t applied = evp_poller_update(p, changes, nchanges);
+  int32_t accepted = nios ? evp_io_submit(p, ios, nios, true) : 0;
+  if (accepted < 0) { /* shut down */
+    for (int32_t i = 0; i < nios; i++) {
+      ios[i].op = 0;
+      ios[i].status = accepted;
+    }
+    accepted = 0;
+  }
+  if (applied < nchanges || accepted < nios) timeout_ns = 0;
+
+  n = wait_inside(p, cell, out, capacity, timeout_ns);
+  if (n < 0 && applied + accepted > 0) n = 0; /* the next call will say it again */
+  if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
+  leave(p, cell);
+  return n;
+}
+
+/* ---- open and close ----------------------------------------------------------------------- */
+
+static int32_t read_options(evpoll *p, const evpoll_options *given) {
+  evpoll_options o = {.struct_size = sizeof o};
+  if (given) {
+    const uint32_t size = given->struct_size;
+    if (size < 2 * sizeof(uint32_t) || size > 4096) return evp_fail(EVPOLL_ERR_INVALID);
+    for (uint32_t i = sizeof o; i < size; i++)
+      if (((const unsigned char *)given)[i]) return evp_fail(EVPOLL_ERR_VERSION);
+    memcpy(&o, given, size < sizeof o ? size : sizeof o);
+  }
+  const uint32_t known = EVPOLL_OPEN_SINGLE_WAITER | EVPOLL_OPEN_THREAD_BOUND |
+                         EVPOLL_OPEN_NO_URING | EVPOLL_OPEN_NATIVE_IO_ONLY;
+  if ((o.flags & ~known) || o.io_limit > 1u << 20 || o.pool_threads > 256)
+    return evp_fail(EVPOLL_ERR_INVALID);
+  p->flags = o.flags;
+  if (o.flags & EVPOLL_OPEN_THREAD_BOUND) p->flags |= EVPOLL_OPEN_SINGLE_WAITER;
+  p->wake_token = o.wake_token;
+  p->io_limit = o.io_limit ? o.io_limit : DEFAULT_IO_LIMIT;
+  p->pool_threads = o.pool_threads ? o.pool_threads : DEFAULT_POOL;
+  return 0;
+}
+
+static void free_poller(evpoll *p) {
+  evp_table_free(&p->sources);
+  free(p->posts.ring);
+  evp_mutex_destroy(&p->posts.lock);
+  for (int i = 0; i < EVP_STRIPES; i++) evp_mutex_destroy(&p->stripes[i]);
+  free(p);
+}
+
+int32_t evp_poller_open(const evpoll_options *options, evpoll **out) {
+  evpoll *p = calloc(1, sizeof *p);
+  if (!p) return evp_fail(EVPOLL_ERR_NO_MEMORY);
+  p->sources.entry_size = sizeof(struct evp_source);
+  evp_mutex_init(&p->posts.lock);
+  for (int i = 0; i < EVP_STRIPES; i++) evp_mutex_init(&p->stripes[i]);
+
+  int32_t status = read_options(p, options);
+  if (status < 0) goto failed;
+  const int os_code = evp_fork_mark(&p->fork_mark, &p->fork_value);
+  if (os_code) {
+    status = evp_fail_os(os_code);
+    goto failed;
+  }
+  if (!evp_table_reach(&p->sources, 0)) { /* waits rely on the first entries */
+    status = evp_fail(EVPOLL_ERR_NO_MEMORY);
+    goto failed;
+  }
+  status = evp_backend.open(p);
+  if (status < 0) goto failed;
+  evp_io_open(p);
+  evp_linger_enrol(p);
+  *out = p;
+  return 0;
+
+failed:
+  free_poller(p);
+  return status;
+}
+
+static void free_all(evpoll *p) {
+  evp_linger_retire(p);
+  evp_io_close(p);
+  evp_backend.close(p);
+  free_poller(p);
+}
+
+int32_t evp_poller_close(evpoll *p, int64_t timeout_ns) {
+  if (evp_forked(p)) {
+    free_all(p);
+    return 0;
+  }
+  if (atomic_load(&p->aios)) return evp_fail(EVPOLL_ERR_BUSY);
+  int64_t deadline = 0;
+  if (timeout_ns > 0) {
+    const int64_t now = evp_now();
+    if (timeout_ns > INT64_MAX - now) timeout_ns = EVPOLL_INFINITE;
+    deadline = now + timeout_ns;
+  }
+  evp_poller_shutdown(p);
+  evp_io_cancel(p, EVPOLL_OP_ALL);
+  for (int64_t slice = 50000;;) {
+    const uint32_t inside = evp_poller_inside(p);
+    /* What a single waiter sleeps on, the ring, is no other thread's to empty meanwhile. */
+    evpoll_event discarded[32];
+    while (!(inside && evp_single(p)) && evp_io_collect(p, discarded, 32) > 0) {
+    }
+    const uint32_t in_flight = atomic_load(&p->io.in_flight);
+    if (!inside && !in_flight) break;
+    int64_t left = remaining(timeout_ns, deadline);
+    if (left == 0) return evp_fail(EVPOLL_ERR_TIMEOUT);
+    /* Threads are sent away one by one, and tell nobody that they have gone. */
+    if (left < 0 || left > slice) left = slice;
+    if (slice < SLICE) slice *= 2;
+    if (inside) evp_backend.ring(p);
+    evp_pause(left);
+  }
+  free_all(p);
+  return 0;
+}
+
+/* ---- about -------------------------------------------------------------------------------- */
+
+void evp_poller_stats(evpoll *p, struct evpoll_stats *out) {
+  *out = (struct evpoll_stats){.struct_size = sizeof *out};
+  for (int i = 0; i <= EVP_CELLS; i++) {
+    struct evp_cell *c = &p->cells[i];
+    out->waits += atomic_load_explicit(&c->waits, memory_order_relaxed);
+    out->events += atomic_load_explicit(&c->events, memory_order_relaxed);
+    out->spurious_returns += atomic_load_explicit(&c->spurious, memory_order_relaxed);
+  }
+  out->wakes = atomic_load(&p->wakes);
+  out->posts = atomic_load(&p->posts_delivered);
+  out->rearms = atomic_load(&p->rearms);
+  out->stale_hits = atomic_load(&p->stale_hits);
+  out->set_rebuilds = atomic_load(&p->set_rebuilds);
+  out->pool_threads = atomic_load(&p->pool_alive);
+  evp_mutex_lock(&p->io.lock);
+  out->io_submitted = atomic_load(&p->io.submitted);
+  out->io_completed = p->io.completed;
+  out->io_cancelled = p->io.cancelled;
+  out->io_in_flight = atomic_load(&p->io.in_flight);
+  evp_mutex_unlock(&p->io.lock);
+}
+
+void evp_poller_info(evpoll *p, struct evpoll_info *out) {
+  char why[sizeof p->io.why];
+  const struct evp_engine *engine = evp_io_engine(p, why, sizeof why);
+  *out = (struct evpoll_info){
+      .struct_size = sizeof *out,
+      .version = EVPOLL_VERSION,
+      .features = evp_backend.features,
+      .backend = evp_backend.id,
+      .open_flags = p->flags,
+      .io_limit = p->io_limit,
+      .pool_threads = p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY ? 0 : p->pool_threads,
+      .io_length_limit = evp_file_length_limit(),
+  };
+  if (!engine) return;
+  out->io_engine = engine->id;
+  out->features |= EVPOLL_FEATURE_FILE_IO | evp_backend.io_features;
+  /* A read from a pipe may have to be given up, and no thread of the pool can be. */
+  if (engine == &evp_engine_workers) out->features &= ~(uint32_t)EVPOLL_FEATURE_PIPE_IO;
+  if (engine == evp_backend.native) out->features |= EVPOLL_FEATURE_NATIVE_IO;
+}
+
+int32_t evp_poller_describe(evpoll *p, char *text, int32_t capacity) {
+  char readiness[160], files[sizeof p->io.why];
+  evp_backend.describe(p, readiness, sizeof readiness);
+  evp_io_engine(p, files, sizeof files);
+  return snprintf(text, (size_t)capacity, "evpoll %s\nreadiness: %s\nfiles: %s\n",
+                  evpoll_version_string(), readiness, files);
+}

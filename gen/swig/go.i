@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* How the header's types stand in Go. The package on top is hand-written, and the only caller, so
+ * pointers are plain addresses here: what is behind them is typed and checked there.
+ *
+ * Each function that can fail returns its status and the system's code together: two calls from Go
+ * may run on two threads, and the code is the thread's. */
+%{
+/* The status in the lower half, the system's code in the upper one. */
+static long long evp_go_both(int32_t status) {
+  return (long long)((uint64_t)(uint32_t)evpoll_os_error() << 32 | (uint32_t)status);
+}
+static long long evp_go_result(int32_t status) {
+  return status < 0 ? evp_go_both(status) : status;
+}
+%}
+
+/* evpoll_wait becomes capi.Wait. */
+%rename("%(regex:/^evpoll_(.*)$/\\1/)s", %$isfunction) "";
+%ignore evpoll_os_error; /* of which thread? */
+
+%typemap(gotype) int32_t "int64"
+%typemap(gotype) int64_t "int64"
+%typemap(gotype) evpoll_handle "int64"
+%typemap(gotype) uint32_t "uint32"
+%typemap(gotype) uint64_t "uint64"
+%typemap(out) int32_t %{ $result = evp_go_result($1); %}
+%typemap(out) int32_t evpoll_version %{ $result = $1; %}
+/* Says by the code what the error was that it took. */
+%typemap(out) int32_t evpoll_socket_take_error %{ $result = evp_go_both($1); %}
+
+#define EVP_GO_ADDRESSES                                                                           \
+  SWIGTYPE *, SWIGTYPE **, void *, void **, const void *, char *text_out, char *host_out
+%typemap(gotype) EVP_GO_ADDRESSES "unsafe.Pointer"
+%typemap(in) EVP_GO_ADDRESSES %{ $1 = ($1_ltype)$input; %}
+%typemap(goin) EVP_GO_ADDRESSES ""
+
+/* path.c: the file that the library was loaded from; empty where it is part of the program. */
+%{
+int32_t evpoll_go_path(char *text_out, int32_t capacity);
+%}
+int32_t evpoll_go_path(char *text_out, int32_t capacity);

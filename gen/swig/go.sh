@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2154
+# Go's part of generate.sh, which sources it.
+generated=bindings/go/internal/capi # read there
+
+generate_go() {
+  python3 ../go_sources.py $root "$1"
+  # A number in parentheses would become a variable that is read from C when the program starts.
+  mkdir "$1/header"
+  sed -E 's/\((-[0-9]+)\)/\1/' $root/abi/evpoll.h > "$1/header/evpoll.h"
+  swig -I"$1/header" -go -cgo -intgosize 64 -outdir "$1" -o "$1/capi_wrap.c" evpoll.i
+  rm -r "$1/header"
+  # Go looks through everything that a void pointer leads to, at each call, for pointers that C
+  # must not get. Nothing here has any in it, and a pointer to bytes says so.
+  sed -i 's/^typedef void \*swig_voidp;/typedef char *swig_voidp;/' "$1/capi.go"
+  # 32-bit systems: the constants fit, and nothing else here is an int.
+  sed -i '1s|^|// SPDX-License-Identifier: MIT\n|' "$1/capi.go" "$1/capi_wrap.c"
+  gofmt -w "$1/capi.go"
+}
