@@ -16,6 +16,9 @@ static long long evp_go_result(int32_t status) {
 
 /* evpoll_wait becomes capi.Wait. */
 %rename("%(regex:/^evpoll_(.*)$/\\1/)s", %$isfunction) "";
+/* evpoll.i leaves out the structs of these names. */
+%rename("stats") evpoll_stats(evpoll *p, struct evpoll_stats *stats_out);
+%rename("info") evpoll_info(evpoll *p, struct evpoll_info *info_out);
 %ignore evpoll_os_error; /* of which thread? */
 
 %typemap(gotype) int32_t "int64"
@@ -33,6 +36,7 @@ static long long evp_go_result(int32_t status) {
 %typemap(gotype) EVP_GO_ADDRESSES "unsafe.Pointer"
 %typemap(in) EVP_GO_ADDRESSES %{ $1 = ($1_ltype)$input; %}
 %typemap(goin) EVP_GO_ADDRESSES ""
+%typemap(freearg) EVP_GO_ADDRESSES ""
 
 /* path.c: the file that the library was loaded from; empty where it is part of the program. */
 %{

@@ -13,7 +13,9 @@ generate_go() {
   # Go looks through everything that a void pointer leads to, at each call, for pointers that C
   # must not get. Nothing here has any in it, and a pointer to bytes says so.
   sed -i 's/^typedef void \*swig_voidp;/typedef char *swig_voidp;/' "$1/capi.go"
-  # 32-bit systems: the constants fit, and nothing else here is an int.
+  # go vet objects to a pointer that was an integer for a while.
+  sed -i -e 's/^type swig_gostring struct { p uintptr;/type swig_gostring struct { p unsafe.Pointer;/' \
+    -e 's/Swig_free(p\.p)/Swig_free(uintptr(p.p))/' "$1/capi.go"
   sed -i '1s|^|// SPDX-License-Identifier: MIT\n|' "$1/capi.go" "$1/capi_wrap.c"
   gofmt -w "$1/capi.go"
 }

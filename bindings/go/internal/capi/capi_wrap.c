@@ -237,7 +237,7 @@ long long _wrap_go_path_capi_b84bbcda81e6e3ec(char *_swig_go_0, long long _swig_
   
   result = (int32_t)evpoll_go_path(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
-  free(arg1); 
+  
   return _swig_go_result;
 }
 
@@ -277,6 +277,23 @@ _gostring_ _wrap_strerror_capi_b84bbcda81e6e3ec(long long _swig_go_0) {
 }
 
 
+long long _wrap_info_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, struct evpoll_info *_swig_go_1) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  struct evpoll_info *arg2 = (struct evpoll_info *) 0 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  arg2 = (struct evpoll_info *)_swig_go_1; 
+  
+  result = (int32_t)evpoll_info(arg1,arg2);
+  _swig_go_result = evp_go_result(result); 
+  
+  
+  return _swig_go_result;
+}
+
+
 long long _wrap_describe_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, char *_swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   char *arg2 = (char *) 0 ;
@@ -290,7 +307,8 @@ long long _wrap_describe_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, char *_swig_g
   
   result = (int32_t)evpoll_describe(arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
-  free(arg2); 
+  
+  
   return _swig_go_result;
 }
 
@@ -306,6 +324,8 @@ long long _wrap_open_capi_b84bbcda81e6e3ec(evpoll_options *_swig_go_0, evpoll **
   
   result = (int32_t)evpoll_open((struct evpoll_options const *)arg1,arg2);
   _swig_go_result = evp_go_result(result); 
+  
+  
   return _swig_go_result;
 }
 
@@ -319,6 +339,7 @@ long long _wrap_shutdown_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0) {
   
   result = (int32_t)evpoll_shutdown(arg1);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -334,6 +355,24 @@ long long _wrap_close_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_
   
   result = (int32_t)evpoll_close(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_stats_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, struct evpoll_stats *_swig_go_1) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  struct evpoll_stats *arg2 = (struct evpoll_stats *) 0 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  arg2 = (struct evpoll_stats *)_swig_go_1; 
+  
+  result = (int32_t)evpoll_stats(arg1,arg2);
+  _swig_go_result = evp_go_result(result); 
+  
+  
   return _swig_go_result;
 }
 
@@ -355,6 +394,7 @@ long long _wrap_add_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go
   
   result = (int32_t)evpoll_add(arg1,arg2,arg3,arg4,arg5);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -376,6 +416,7 @@ long long _wrap_modify_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig
   
   result = (int32_t)evpoll_modify(arg1,arg2,arg3,arg4,arg5);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -395,6 +436,7 @@ long long _wrap_rearm_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_
   
   result = (int32_t)evpoll_rearm(arg1,arg2,arg3,arg4);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -412,6 +454,7 @@ long long _wrap_remove_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig
   
   result = (int32_t)evpoll_remove(arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -429,6 +472,8 @@ long long _wrap_update_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_change *
   
   result = (int32_t)evpoll_update(arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
+  
+  
   return _swig_go_result;
 }
 
@@ -448,6 +493,8 @@ long long _wrap_wait_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_event *_sw
   
   result = (int32_t)evpoll_wait(arg1,arg2,arg3,arg4);
   _swig_go_result = evp_go_result(result); 
+  
+  
   return _swig_go_result;
 }
 
@@ -475,6 +522,10 @@ long long _wrap_turn_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_change *_s
   
   result = (int32_t)evpoll_turn(arg1,arg2,arg3,arg4,arg5,arg6,arg7,arg8);
   _swig_go_result = evp_go_result(result); 
+  
+  
+  
+  
   return _swig_go_result;
 }
 
@@ -488,6 +539,7 @@ long long _wrap_wake_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0) {
   
   result = (int32_t)evpoll_wake(arg1);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -505,6 +557,7 @@ long long _wrap_post_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_g
   
   result = (int32_t)evpoll_post(arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -520,6 +573,7 @@ long long _wrap_attach_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig
   
   result = (int32_t)evpoll_attach(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -537,6 +591,8 @@ long long _wrap_submit_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_io *_swi
   
   result = (int32_t)evpoll_submit(arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
+  
+  
   return _swig_go_result;
 }
 
@@ -558,6 +614,9 @@ long long _wrap_submit_list_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_io 
   
   result = (int32_t)evpoll_submit_list(arg1,arg2,arg3,arg4,arg5);
   _swig_go_result = evp_go_result(result); 
+  
+  
+  
   return _swig_go_result;
 }
 
@@ -577,6 +636,8 @@ long long _wrap_list_take_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _s
   
   result = (int32_t)evpoll_list_take(arg1,arg2,arg3,arg4);
   _swig_go_result = evp_go_result(result); 
+  
+  
   return _swig_go_result;
 }
 
@@ -592,6 +653,7 @@ long long _wrap_cancel_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig
   
   result = (int32_t)evpoll_cancel(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -607,6 +669,7 @@ long long _wrap_cancel_handle_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long lon
   
   result = (int32_t)evpoll_cancel_handle(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -629,6 +692,7 @@ long long _wrap_file_open_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, int _swig
   result = (int32_t)evpoll_file_open((char const *)arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
   free(arg1); 
+  
   return _swig_go_result;
 }
 
@@ -644,6 +708,7 @@ long long _wrap_file_size_capi_b84bbcda81e6e3ec(long long _swig_go_0, int64_t *_
   
   result = (int32_t)evpoll_file_size(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -674,6 +739,7 @@ long long _wrap_buffer_alloc_capi_b84bbcda81e6e3ec(long long _swig_go_0, int _sw
   
   result = (int32_t)evpoll_buffer_alloc(arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -687,6 +753,7 @@ long long _wrap_buffer_free_capi_b84bbcda81e6e3ec(void *_swig_go_0) {
   
   result = (int32_t)evpoll_buffer_free(arg1);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -711,6 +778,7 @@ long long _wrap_socket_tcp_listen_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, l
   result = (int32_t)evpoll_socket_tcp_listen((char const *)arg1,arg2,arg3,arg4);
   _swig_go_result = evp_go_result(result); 
   free(arg1); 
+  
   return _swig_go_result;
 }
 
@@ -733,6 +801,7 @@ long long _wrap_socket_tcp_connect_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, 
   result = (int32_t)evpoll_socket_tcp_connect((char const *)arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
   free(arg1); 
+  
   return _swig_go_result;
 }
 
@@ -748,6 +817,7 @@ long long _wrap_socket_accept_capi_b84bbcda81e6e3ec(long long _swig_go_0, evpoll
   
   result = (int32_t)evpoll_socket_accept(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -770,6 +840,7 @@ long long _wrap_socket_udp_bind_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, lon
   result = (int32_t)evpoll_socket_udp_bind((char const *)arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
   free(arg1); 
+  
   return _swig_go_result;
 }
 
@@ -785,6 +856,8 @@ long long _wrap_socket_pair_capi_b84bbcda81e6e3ec(evpoll_handle *_swig_go_0, evp
   
   result = (int32_t)evpoll_socket_pair(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
+  
+  
   return _swig_go_result;
 }
 
@@ -802,6 +875,7 @@ long long _wrap_socket_recv_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *_s
   
   result = (int32_t)evpoll_socket_recv(arg1,arg2,arg3);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -819,6 +893,7 @@ long long _wrap_socket_send_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *_s
   
   result = (int32_t)evpoll_socket_send(arg1,(void const *)arg2,arg3);
   _swig_go_result = evp_go_result(result); 
+  
   return _swig_go_result;
 }
 
@@ -842,7 +917,9 @@ long long _wrap_socket_recvfrom_capi_b84bbcda81e6e3ec(long long _swig_go_0, void
   
   result = (int32_t)evpoll_socket_recvfrom(arg1,arg2,arg3,arg4,arg5,arg6);
   _swig_go_result = evp_go_result(result); 
-  free(arg4); 
+  
+  
+  
   return _swig_go_result;
 }
 
@@ -868,6 +945,7 @@ long long _wrap_socket_sendto_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *
   
   result = (int32_t)evpoll_socket_sendto(arg1,(void const *)arg2,arg3,(char const *)arg4,arg5);
   _swig_go_result = evp_go_result(result); 
+  
   free(arg4); 
   return _swig_go_result;
 }
@@ -899,6 +977,7 @@ long long _wrap_socket_take_error_capi_b84bbcda81e6e3ec(long long _swig_go_0, in
   
   result = (int32_t)evpoll_socket_take_error(arg1,arg2);
   _swig_go_result = evp_go_both(result); 
+  
   return _swig_go_result;
 }
 
@@ -918,7 +997,8 @@ long long _wrap_socket_local_address_capi_b84bbcda81e6e3ec(long long _swig_go_0,
   
   result = (int32_t)evpoll_socket_local_address(arg1,arg2,arg3,arg4);
   _swig_go_result = evp_go_result(result); 
-  free(arg2); 
+  
+  
   return _swig_go_result;
 }
 
@@ -938,7 +1018,8 @@ long long _wrap_socket_peer_address_capi_b84bbcda81e6e3ec(long long _swig_go_0, 
   
   result = (int32_t)evpoll_socket_peer_address(arg1,arg2,arg3,arg4);
   _swig_go_result = evp_go_result(result); 
-  free(arg2); 
+  
+  
   return _swig_go_result;
 }
 
