@@ -175,7 +175,7 @@ func (s *server) respond(c *client, r request, buffer *evpoll.Buffer) bool {
 			filled += copy(bytes[filled:], text)
 		}
 	}
-	for offset := int64(0); filled > 0; filled = 0 {
+	for offset := int64(0); ; filled = 0 {
 		for left > 0 && filled < chunk { // reads may come back short
 			most := chunk - filled
 			if int64(most) > left {
@@ -199,7 +199,6 @@ func (s *server) respond(c *client, r request, buffer *evpoll.Buffer) bool {
 			return true
 		}
 	}
-	return true
 }
 
 // open opens what the request names; the status is that of the response.
