@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -255,14 +254,20 @@ func TestContextsErrorsAreFound(t *testing.T) {
 // somefile is an open file of this size, of which byte i is i modulo 251.
 func somefile(t testing.TB, p *Poller, size int) *File {
 	t.Helper()
+	f, err := p.OpenFile(somepath(t, size), ForReading, ForWriting)
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// somepath is a file like somefile's.
+func somepath(t testing.TB, size int) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	bytes := make([]byte, size)
 	for i := range bytes {
 		bytes[i] = byte(i % 251)
 	}
 	must(t, os.WriteFile(path, bytes, 0o600))
-	f, err := p.OpenFile(path, ForReading, ForWriting)
-	must(t, err)
-	t.Cleanup(func() { f.Close(); runtime.KeepAlive(p) })
-	return f
+	return path
 }

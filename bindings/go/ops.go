@@ -28,7 +28,7 @@ func (p *Poller) Submit(ops []Op) (int, error) {
 	c.leave()
 	runtime.KeepAlive(p)
 	if accepted < len(ops) {
-		if err := failed("submit", r); err != nil {
+		if err := c.failed("submit", r); err != nil {
 			return 0, err
 		}
 		return accepted, failure("submit", ops[accepted].Status, 0)
@@ -80,7 +80,7 @@ func (p *Poller) submitList(ops []Op, token uint64, waiter *parked) (OpID, error
 		ops[i].ID, ops[i].Status = b.ios[i].op, b.ios[i].status
 	}
 	batches.Put(b)
-	if err := failed("submit list", r); err != nil {
+	if err := c.failed("submit list", r); err != nil {
 		s.mu.Lock()
 		for i := range ops {
 			ops[i].Buffer.releaseIf()
@@ -105,7 +105,7 @@ func (p *Poller) ListTake(list OpID, results []Result) (int, error) {
 	r := capi.List_take(c.raw, uint64(list), unsafe.Pointer(&results[0]), clip(len(results)))
 	c.leave()
 	runtime.KeepAlive(p)
-	return max0(r), failed("take list", r)
+	return max0(r), c.failed("take list", r)
 }
 
 // opAll is every operation, for the library.
@@ -131,7 +131,7 @@ func (p *Poller) cancel(op OpID) (int, error) {
 	r := capi.Cancel(c.raw, uint64(op))
 	c.leave()
 	runtime.KeepAlive(p)
-	return max0(r), failed("cancel", r)
+	return max0(r), c.failed("cancel", r)
 }
 
 // CancelHandle asks for the end of all operations on a handle.
@@ -143,7 +143,7 @@ func (p *Poller) CancelHandle(h Handle) (int, error) {
 	r := capi.Cancel_handle(c.raw, int64(h))
 	c.leave()
 	runtime.KeepAlive(p)
-	return max0(r), failed("cancel", r)
+	return max0(r), c.failed("cancel", r)
 }
 
 // Attach prepares a handle for file operations, and says whether it can have them.
@@ -155,7 +155,7 @@ func (p *Poller) Attach(h Handle) error {
 	r := capi.Attach(c.raw, int64(h))
 	c.leave()
 	runtime.KeepAlive(p)
-	return failed("attach", r)
+	return c.failed("attach", r)
 }
 
 // ---- operations on their way to C -----------------------------------------------------------

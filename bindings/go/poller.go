@@ -87,6 +87,14 @@ func (c *core) leave() {
 	}
 }
 
+// failed is what failed says. Close shuts down first, and who is inside then was too late.
+func (c *core) failed(op string, r int64) error {
+	if statusOf(r) == ErrShutdown && c.gate.closed() {
+		return ErrClosed
+	}
+	return failed(op, r)
+}
+
 // signal leaves a word for one who waits, now or later.
 func signal(ch chan struct{}) {
 	select {
@@ -155,7 +163,7 @@ func (p *Poller) Shutdown(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = failed("shutdown", capi.Shutdown(c.raw))
+	err = c.failed("shutdown", capi.Shutdown(c.raw))
 	idle := c.slots.shutdown()
 	c.leave()
 	runtime.KeepAlive(p)
@@ -183,7 +191,7 @@ func (p *Poller) Wake() error {
 	r := capi.Wake(c.raw)
 	c.leave()
 	runtime.KeepAlive(p)
-	return failed("wake", r)
+	return c.failed("wake", r)
 }
 
 // Post sends an event of one's own to a waiter.
@@ -198,7 +206,7 @@ func (p *Poller) Post(token uint64, result int64) error {
 	r := capi.Post(c.raw, token, result)
 	c.leave()
 	runtime.KeepAlive(p)
-	return failed("post", r)
+	return c.failed("post", r)
 }
 
 func badToken(op string) error { return invalid(op, "a token is at most MaxToken") }
@@ -213,7 +221,7 @@ func (p *Poller) Stats() (Stats, error) {
 	r := capi.Stats(c.raw, unsafe.Pointer(&s))
 	c.leave()
 	runtime.KeepAlive(p)
-	return s, failed("stats", r)
+	return s, c.failed("stats", r)
 }
 
 // Info tells what the poller can do and where its limits are.
@@ -226,7 +234,7 @@ func (p *Poller) Info() (Info, error) {
 	r := capi.Info(c.raw, unsafe.Pointer(&i))
 	c.leave()
 	runtime.KeepAlive(p)
-	return i, failed("info", r)
+	return i, c.failed("info", r)
 }
 
 // Describe tells in words what serves the poller, and why not something better; for logs.
@@ -239,7 +247,7 @@ func (p *Poller) Describe() (string, error) {
 	r := capi.Describe(c.raw, unsafe.Pointer(&text[0]), int64(len(text)))
 	c.leave()
 	runtime.KeepAlive(p)
-	if err := failed("describe", r); err != nil {
+	if err := c.failed("describe", r); err != nil {
 		return "", err
 	}
 	return cut(text), nil

@@ -27,7 +27,7 @@ func (p *Poller) add(h Handle, token uint64, interest Events, mode Mode) error {
 	r := capi.Add(c.raw, int64(h), token, uint32(interest), uint32(mode))
 	c.leave()
 	runtime.KeepAlive(p)
-	return failed("add", r)
+	return c.failed("add", r)
 }
 
 // Modify changes interest and mode of a registration, and looks at its state afresh.
@@ -42,7 +42,7 @@ func (p *Poller) Modify(h Handle, token uint64, interest Events, mode Mode) erro
 	r := capi.Modify(c.raw, int64(h), token, uint32(interest), uint32(mode))
 	c.leave()
 	runtime.KeepAlive(p)
-	return failed("modify", r)
+	return c.failed("modify", r)
 }
 
 // Rearm arms a registration again: with Oneshot for one more event, with Edge after ErrWouldBlock.
@@ -61,7 +61,7 @@ func (p *Poller) rearm(h Handle, token uint64, bits Events) error {
 	r := capi.Rearm(c.raw, int64(h), token, uint32(bits))
 	c.leave()
 	runtime.KeepAlive(p)
-	return failed("rearm", r)
+	return c.failed("rearm", r)
 }
 
 // Remove stops watching a handle. Waits that start later never return the token for it.
@@ -80,7 +80,7 @@ func (p *Poller) remove(h Handle, token uint64) error {
 	r := capi.Remove(c.raw, int64(h), token)
 	c.leave()
 	runtime.KeepAlive(p)
-	return failed("remove", r)
+	return c.failed("remove", r)
 }
 
 // Update applies many changes in one call, in order. One that fails does not stop the others: each
@@ -100,7 +100,7 @@ func (p *Poller) Update(changes []Change) (int, error) {
 	r := capi.Update(c.raw, unsafe.Pointer(&changes[0]), clip(len(changes)))
 	c.leave()
 	runtime.KeepAlive(p)
-	return max0(r), failed("update", r)
+	return max0(r), c.failed("update", r)
 }
 
 func goodTokens(changes []Change) bool {

@@ -137,7 +137,7 @@ func (c *core) waitOnce(t *turn) (n int, over bool, err error) {
 	case n > 0:
 		return n, true, nil
 	case int32(r) < 0:
-		return 0, true, failed(t.op, r)
+		return 0, true, c.failed(t.op, r)
 	}
 	// Nothing came in the time there was, or only what is the binding's own.
 	return 0, t.finite && (r == 0 || t.nanoseconds == 0), nil
