@@ -58,11 +58,7 @@ func (p *Poller) submitList(ops []Op, token uint64, waiter *parked) (OpID, error
 	defer c.leave()
 	b := c.prepare(ops, true)
 	if b.n < len(ops) {
-		good := b.n
-		c.settle(b, ops, int64(ErrAgain)) // but for the invalid one, at ops[good]
-		for i := good + 1; i < len(ops); i++ {
-			ops[i].Status = ErrAgain
-		}
+		c.settle(b, ops, int64(ErrAgain)) // all but the invalid one
 		return 0, invalid("submit list", "an operation is invalid")
 	}
 	s := &c.slots
@@ -178,8 +174,10 @@ func (c *core) prepare(ops []Op, list bool) *batch {
 	}
 	b.ios, b.n = b.ios[:len(ops)], 0
 	for i := range ops {
+		ops[i].ID, ops[i].Status = 0, ErrAgain // not looked at
+	}
+	for i := range ops {
 		op := &ops[i]
-		op.ID, op.Status = 0, ErrAgain
 		if op.Token > MaxToken && !list || !op.fits() || op.Buffer != nil && !op.Buffer.gate.enter() {
 			op.Status = ErrInvalid
 			break
