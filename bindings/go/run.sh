@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# Go's part of ./run, which sources it in the repository's root.
+go_module=bindings/go
+
+need_go() {
+  need golang-go gcc libc6-dev pkg-config
+  mkdir -p build/go
+  # Nothing is fetched: the module needs nothing but what Go brings along.
+  export GOPROXY=off GONOSUMDB='*' GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=1
+  export GOCACHE=$PWD/build/go/cache
+}
+
+# go_step NAME COMMAND...: runs it in the module, and adds how it ended to go_steps. What it prints
+# is shown if it fails.
+go_step() {
+  local name=$1 log=$PWD/build/go/$1.log result=pass
+  shift
+  set +e # not `|| result=fail`: behind that, functions would go on after what fails in them
+  (
+    set -e
+    cd "$go_module"
+    "$@"
+  ) >"$log" 2>&1
+  [ $? = 0 ] || result=fail
+  set -e
+  [ "$result" = pass ] || { echo "go: $name failed:" && tail -n 40 "$log"; } >&2
+  go_steps+=("$name=$result")
+}
+
+# go_tests NAME COMMAND...: the same for `go test -json`, whose tests are counted one by one.
+go_tests() {
+  local name=$1 json=$PWD/build/go/$1.json
+  shift
+  (cd "$go_module" && "$@") >"$json" 2>"${json%.json}.log" || true
+  go_steps+=("$name=$json")
+}
+
+go_formatted() {
+  local found
+  found=$(gofmt -l .)
+  echo "$found"
+  [ -z "$found" ]
+}
+
+# Without cgo there is one message, and it says what to do.
+go_without_cgo() {
+  local said
+  if said=$(GOOS=$1 CGO_ENABLED=0 go vet . 2>&1); then return 1; fi
+  echo "$said"
+  grep -q 'set_CGO_ENABLED_to_1_and_install_a_C_compiler' <<<"$said"
+}
+
+# The tests of the system's library, and a library of another major version, which is refused.
+go_system() {
+  local prefix=$PWD/../../build/go/system stub=$PWD/../../build/go/stub
+  export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+  cmake --install ../../build/go/library --prefix "$prefix"
+  go build -tags evpoll_system -o "$prefix/consumer" ./consumer
+  LD_LIBRARY_PATH=$prefix/lib "$prefix/consumer" | grep 'evpoll 1'
+  mkdir -p "$stub"
+  { echo "#include <stdint.h>" && grep -o '^evpoll_[a-z_]*' ../../evpoll.def |
+    sed 's/.*/int64_t &(void) { return 2 << 16 | 3 << 8 | 4; }/'; } >"$stub/stub.c"
+  sed 's/ @.*//; /^[;LE]/d; 1i EVPOLL_1.0 {' ../../evpoll.def |
+    sed '/^evpoll/s/$/;/; $a };' >"$stub/stub.map"
+  gcc -shared -fPIC -Wl,-soname,libevpoll.so.1 -Wl,--version-script="$stub/stub.map" \
+    -o "$stub/libevpoll.so.1" "$stub/stub.c"
+  if LD_LIBRARY_PATH=$stub "$prefix/consumer" >"$stub/said" 2>&1; then return 1; fi
+  cat "$stub/said"
+  grep 'stub/libevpoll.so.1 is version 2.3.4, and 1.x is needed' "$stub/said"
+  # Without any library the loader names the file that it looked for.
+  if LD_LIBRARY_PATH=$stub/none "$prefix/consumer" >"$stub/said" 2>&1; then return 1; fi
+  grep 'libevpoll.so.1' "$stub/said"
+}
+
+# The demonstration's server answers like the C server: its tests, but for those of faults that are
+# made inside of the C one.
+go_serve() {
+  local name code failed=0 root=$PWD/../..
+  cd "$root/build/go" || return
+  while read -r name; do
+    [ "$name" != test_short_reads_are_continued ] || continue
+    code=0
+    timeout 120 python3 "$root/tests/examples/serve_test.py" bin "$1" "$name" \
+      >"serve-$name.log" 2>&1 </dev/null || code=$?
+    case $code in 0 | 77) ;; *) failed=1 && cat "serve-$name.log" ;; esac
+  done < <(sed -n 's/.*def \(test_[a-z_]*\).*/\1/p' "$root/tests/examples/serve_test.py")
+  return $failed
+}
+
+go_windows() {
+  export GOOS=windows GOARCH=amd64 CC=x86_64-w64-mingw32-gcc-posix
+  go test -c -o ../../build/go/evpoll_test.exe .
+}
+
+go_server() { go build -o ../../build/go/bin/evpoll-serve ./examples/fileserver; }
+
+test_go() {
+  say "go: generated files, vet, tests, tests with the race detector, Windows under Wine, the package"
+  need_go
+  need_build
+  need swig python3 golang-1.19-src golang-1.19-go
+  need_windows
+  local go_steps=()
+  rm -f build/go/*.json build/go/*.log
+  build_in go/library -DCMAKE_BUILD_TYPE=Release -DEVPOLL_BUILD_TESTS=OFF -DEVPOLL_BUILD_EXAMPLES=OFF \
+    -DCMAKE_INSTALL_LIBDIR=lib
+  go_step generated ../../gen/swig/generate.sh --check go
+  go_step format go_formatted
+  go_step vet go vet ./...
+  go_tests linux go test -json -timeout 300s ./...
+  go_tests race env GODEBUG=cgocheck=2 go test -race -short -json -timeout 300s .
+  go_step without-cgo go_without_cgo freebsd
+  go_step consumer consumer/try.sh .
+  go_step system go_system
+  go_step server go_server
+  go_step serve go_serve uring
+  go_step windows-build go_windows
+  start_wine go
+  go_tests windows go_wine
+  python3 "$go_module"/tests/report.py build/go/junit.xml "${go_steps[@]}"
+  count build/go
+}
+
+# The exit code alone proves nothing under Wine: what counts is what the tests say.
+go_wine() { go tool test2json -p windows timeout 300 "$EVPOLL_WINE" ../../build/go/evpoll_test.exe -test.v -test.short </dev/null; }
+
+demo_go() {
+  need_go
+  (cd "$go_module" && go_server)
+  gen/demo.sh "$@" build/go/bin/evpoll-serve
+}
+
+bench_go() {
+  need_go
+  (cd "$go_module" && go run ./bench)
+}
