@@ -14,7 +14,7 @@ need_go() {
 # go_step NAME COMMAND...: runs it in the module, and adds how it ended to go_steps. What it prints
 # is shown if it fails.
 go_step() {
-  local name=$1 log=$PWD/build/go/$1.log result=pass
+  local name=$1 log=$PWD/build/go/$1.log result=pass code
   shift
   set +e # not `|| result=fail`: behind that, functions would go on after what fails in them
   (
@@ -22,8 +22,9 @@ go_step() {
     cd "$go_module"
     "$@"
   ) >"$log" 2>&1
-  [ $? = 0 ] || result=fail
+  code=$?
   set -e
+  [ $code = 0 ] || result=fail
   [ "$result" = pass ] || { echo "go: $name failed:" && tail -n 40 "$log"; } >&2
   go_steps+=("$name=$result")
 }
@@ -61,8 +62,8 @@ go_system() {
   mkdir -p "$stub"
   { echo "#include <stdint.h>" && grep -o '^evpoll_[a-z_]*' ../../evpoll.def |
     sed 's/.*/int64_t &(void) { return 2 << 16 | 3 << 8 | 4; }/'; } >"$stub/stub.c"
-  sed 's/ @.*//; /^[;LE]/d; 1i EVPOLL_1.0 {' ../../evpoll.def |
-    sed '/^evpoll/s/$/;/; $a };' >"$stub/stub.map"
+  { echo 'EVPOLL_1.0 {' && sed -n 's/^\(evpoll_.*\) @.*/  \1;/p' ../../evpoll.def && echo '};'; } \
+    >"$stub/stub.map"
   gcc -shared -fPIC -Wl,-soname,libevpoll.so.1 -Wl,--version-script="$stub/stub.map" \
     -o "$stub/libevpoll.so.1" "$stub/stub.c"
   if LD_LIBRARY_PATH=$stub "$prefix/consumer" >"$stub/said" 2>&1; then return 1; fi

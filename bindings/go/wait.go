@@ -59,11 +59,17 @@ func (p *Poller) turn(ctx context.Context, t turn) (int, error) {
 	var n int
 	if done := ctx.Done(); done == nil {
 		n, err = c.waitPlain(&t)
+		if t.nudged {
+			c.passOn(nil)
+		}
 	} else if ctx.Err() != nil {
 		err = ended(t.op, ctx)
 	} else {
 		w := c.join(done)
 		n, err = c.waitWatched(ctx, w, &t)
+		if t.nudged {
+			c.passOn(w)
+		}
 		c.part(w)
 	}
 	c.leave()

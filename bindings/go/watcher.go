@@ -116,8 +116,24 @@ func (c *core) nudge() {
 	c.leave()
 }
 
+// passOn is for who leaves with a nudge, which may have been somebody else's.
+func (c *core) passOn(own *watcher) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.watchers {
+		if w != own && w.fired {
+			signal(w.again)
+		}
+	}
+}
+
 // makeWay lets others go whose context has ended: the caller may have got their nudge.
+// Two that made way for each other would wait for ever, so whose own context ends goes first.
 func (c *core) makeWay(own *watcher) {
+	var ended <-chan struct{}
+	if own != nil {
+		ended = own.done
+	}
 	for {
 		var ending *watcher
 		c.mu.Lock()
@@ -133,6 +149,8 @@ func (c *core) makeWay(own *watcher) {
 		signal(ending.again)
 		select {
 		case <-ending.gone:
+		case <-ended:
+			return
 		case <-c.dead:
 			return
 		}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"fmt"
+	"sort"
+	"time"
+)
+
+// A variant does the same work n times, in its own way.
+type variant struct {
+	name string
+	work func(n int)
+}
+
+const (
+	slice  = 2 * time.Millisecond // of one variant, before it is the next one's turn
+	rounds = 150
+)
+
+// compare runs the variants in turn, in slices, and prints each one's time for one event and the
+// median of its ratios to the first one's slice of the same round. What disturbs the machine
+// disturbs them alike.
+func compare(what string, events int, variants ...variant) {
+	n := make([]int, len(variants))
+	for i, v := range variants {
+		for n[i] = 1; ; n[i] *= 2 { // how much work fills a slice
+			began := time.Now()
+			v.work(n[i])
+			if took := time.Since(began); took > slice/2 {
+				n[i] = int(float64(n[i])*float64(slice)/float64(took)) + 1
+				break
+			}
+		}
+	}
+	times := make([][]float64, len(variants))
+	ratios := make([][]float64, len(variants))
+	for round := 0; round < rounds; round++ {
+		for k := range variants {
+			i := (k + round) % len(variants)
+			began := time.Now()
+			variants[i].work(n[i])
+			took := float64(time.Since(began).Nanoseconds()) / float64(n[i]*events)
+			times[i] = append(times[i], took)
+		}
+		for i := range variants {
+			ratios[i] = append(ratios[i], times[i][round]/times[0][round])
+		}
+	}
+	for i, v := range variants {
+		fmt.Printf("| %s | %d | %s | %.1f | %.2f |\n", what, events, v.name, median(times[i]),
+			median(ratios[i]))
+	}
+}
+
+func median(v []float64) float64 {
+	sort.Float64s(v)
+	return v[len(v)/2]
+}
