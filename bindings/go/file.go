@@ -108,7 +108,8 @@ func (f *File) Size() (int64, error) {
 
 // ReadBuffer reads length bytes at offset into b, from its byte `from` on. It may return fewer: 0
 // and io.EOF at the end of the file. The bytes are not copied.
-func (f *File) ReadBuffer(ctx context.Context, b *Buffer, from, length int, offset int64) (int, error) {
+func (f *File) ReadBuffer(ctx context.Context, b *Buffer, from, length int,
+	offset int64) (int, error) {
 	n, err := f.do(ctx, Op{Code: Read, Buffer: b, From: from, Length: length, Offset: offset})
 	if err == nil && n == 0 && length > 0 {
 		err = io.EOF
@@ -118,7 +119,8 @@ func (f *File) ReadBuffer(ctx context.Context, b *Buffer, from, length int, offs
 
 // WriteBuffer writes length bytes of b at offset, from its byte `from` on. It may write fewer. The
 // bytes are not copied.
-func (f *File) WriteBuffer(ctx context.Context, b *Buffer, from, length int, offset int64) (int, error) {
+func (f *File) WriteBuffer(ctx context.Context, b *Buffer, from, length int,
+	offset int64) (int, error) {
 	return f.do(ctx, Op{Code: Write, Buffer: b, From: from, Length: length, Offset: offset})
 }
 
@@ -176,7 +178,8 @@ func giveBounce(b *Buffer) {
 	b.Free()
 }
 
-func (f *File) copied(b []byte, step func(bounce *Buffer, done, most int) (int, error)) (int, error) {
+func (f *File) copied(b []byte,
+	step func(bounce *Buffer, done, most int) (int, error)) (int, error) {
 	if err := f.enter(); err != nil {
 		return 0, err
 	}
@@ -219,12 +222,14 @@ func (f *File) DataSync(ctx context.Context) error {
 // ReadBlocks reads the whole of b in blocks, which start at offset, as one list: one submission,
 // one event. The results are those of the blocks; the error is ErrPartial if one of them failed.
 // At the end of the file blocks are short.
-func (f *File) ReadBlocks(ctx context.Context, b *Buffer, block int, offset int64) ([]Result, error) {
+func (f *File) ReadBlocks(ctx context.Context, b *Buffer, block int,
+	offset int64) ([]Result, error) {
 	return f.blocks(ctx, Read, b, block, offset)
 }
 
 // WriteBlocks writes the whole of b in blocks, as ReadBlocks reads it.
-func (f *File) WriteBlocks(ctx context.Context, b *Buffer, block int, offset int64) ([]Result, error) {
+func (f *File) WriteBlocks(ctx context.Context, b *Buffer, block int,
+	offset int64) ([]Result, error) {
 	return f.blocks(ctx, Write, b, block, offset)
 }
 
@@ -246,4 +251,6 @@ var _ interface {
 func (a FileAt) ReadAt(b []byte, offset int64) (int, error) { return a.f.ReadAt(a.ctx, b, offset) }
 
 // WriteAt is File.WriteAt.
-func (a FileAt) WriteAt(b []byte, offset int64) (int, error) { return a.f.WriteAt(a.ctx, b, offset) }
+func (a FileAt) WriteAt(b []byte, offset int64) (int, error) {
+	return a.f.WriteAt(a.ctx, b, offset)
+}

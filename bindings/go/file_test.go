@@ -29,7 +29,8 @@ func served(t testing.TB, options ...Options) *Poller {
 
 // engines are the ways in which files can be served here.
 func engines(t *testing.T, test func(t *testing.T, options Options)) {
-	for name, flags := range map[string]OpenFlags{"any": 0, "pool": NoURing, "single": SingleWaiter} {
+	all := map[string]OpenFlags{"any": 0, "pool": NoURing, "single": SingleWaiter}
+	for name, flags := range all {
 		t.Run(name, func(t *testing.T) { test(t, Options{Flags: flags}) })
 	}
 }

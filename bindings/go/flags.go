@@ -14,16 +14,26 @@ type Events uint32
 
 // The bits of an Event.
 const (
-	Readable    = Events(capi.EVPOLL_READABLE)     // read or accept would not block
-	Writable    = Events(capi.EVPOLL_WRITABLE)     // send would not block, or connect has ended
-	Priority    = Events(capi.EVPOLL_PRIORITY)     // out-of-band data
-	ReadClosed  = Events(capi.EVPOLL_READ_CLOSED)  // the peer sent its last byte
-	WriteClosed = Events(capi.EVPOLL_WRITE_CLOSED) // nothing can be sent any more
-	ErrorEvent  = Events(capi.EVPOLL_ERROR)        // an error is pending; reported with any interest
-	IODone      = Events(capi.EVPOLL_IO)           // an operation finished
-	ListDone    = Events(capi.EVPOLL_IO_LIST)      // all operations of a list finished
-	Woken       = Events(capi.EVPOLL_WAKE)         // Wake was called
-	Posted      = Events(capi.EVPOLL_POST)         // Post was called
+	// Readable: read or accept would not block.
+	Readable = Events(capi.EVPOLL_READABLE)
+	// Writable: send would not block, or connect has ended.
+	Writable = Events(capi.EVPOLL_WRITABLE)
+	// Priority: out-of-band data.
+	Priority = Events(capi.EVPOLL_PRIORITY)
+	// ReadClosed: the peer sent its last byte.
+	ReadClosed = Events(capi.EVPOLL_READ_CLOSED)
+	// WriteClosed: nothing can be sent any more.
+	WriteClosed = Events(capi.EVPOLL_WRITE_CLOSED)
+	// ErrorEvent: an error is pending; reported with any interest.
+	ErrorEvent = Events(capi.EVPOLL_ERROR)
+	// IODone: an operation finished.
+	IODone = Events(capi.EVPOLL_IO)
+	// ListDone: all operations of a list finished.
+	ListDone = Events(capi.EVPOLL_IO_LIST)
+	// Woken: Wake was called.
+	Woken = Events(capi.EVPOLL_WAKE)
+	// Posted: Post was called.
+	Posted = Events(capi.EVPOLL_POST)
 )
 
 // String names the bits.
@@ -37,9 +47,12 @@ type Mode uint32
 
 // The modes of a registration.
 const (
-	Level   = Mode(capi.EVPOLL_LEVEL)   // by every wait while it is true
-	Edge    = Mode(capi.EVPOLL_EDGE)    // when it becomes true; Rearm after ErrWouldBlock
-	Oneshot = Mode(capi.EVPOLL_ONESHOT) // once, then silence until Rearm or Modify
+	// Level: by every wait while it is true.
+	Level = Mode(capi.EVPOLL_LEVEL)
+	// Edge: when it becomes true; Rearm after ErrWouldBlock.
+	Edge = Mode(capi.EVPOLL_EDGE)
+	// Oneshot: once, then silence until Rearm or Modify.
+	Oneshot = Mode(capi.EVPOLL_ONESHOT)
 )
 
 // An Action is what a Change does.
@@ -47,10 +60,14 @@ type Action uint32
 
 // The actions of a Change.
 const (
-	ChangeAdd    = Action(capi.EVPOLL_CHANGE_ADD)    // as Add
-	ChangeModify = Action(capi.EVPOLL_CHANGE_MODIFY) // as Modify
-	ChangeRearm  = Action(capi.EVPOLL_CHANGE_REARM)  // as Rearm; Interest holds the bits
-	ChangeRemove = Action(capi.EVPOLL_CHANGE_REMOVE) // as Remove
+	// ChangeAdd: as Add.
+	ChangeAdd = Action(capi.EVPOLL_CHANGE_ADD)
+	// ChangeModify: as Modify.
+	ChangeModify = Action(capi.EVPOLL_CHANGE_MODIFY)
+	// ChangeRearm: as Rearm; Interest holds the bits.
+	ChangeRearm = Action(capi.EVPOLL_CHANGE_REARM)
+	// ChangeRemove: as Remove.
+	ChangeRemove = Action(capi.EVPOLL_CHANGE_REMOVE)
 )
 
 // A Code is what an operation does.
@@ -58,10 +75,14 @@ type Code uint32
 
 // The codes of an operation.
 const (
-	Read     = Code(capi.EVPOLL_IO_READ)      // into the buffer
-	Write    = Code(capi.EVPOLL_IO_WRITE)     // from the buffer
-	Sync     = Code(capi.EVPOLL_IO_FSYNC)     // make completed writes durable
-	DataSync = Code(capi.EVPOLL_IO_FDATASYNC) // without metadata that reading back does not need
+	// Read: into the buffer.
+	Read = Code(capi.EVPOLL_IO_READ)
+	// Write: from the buffer.
+	Write = Code(capi.EVPOLL_IO_WRITE)
+	// Sync: make completed writes durable.
+	Sync = Code(capi.EVPOLL_IO_FSYNC)
+	// DataSync: without metadata that reading back does not need.
+	DataSync = Code(capi.EVPOLL_IO_FDATASYNC)
 )
 
 // OpenFlags are options of a poller.
@@ -69,10 +90,14 @@ type OpenFlags uint32
 
 // The flags of Options.
 const (
-	SingleWaiter = OpenFlags(capi.EVPOLL_OPEN_SINGLE_WAITER)  // never two waits at once
-	ThreadBound  = OpenFlags(capi.EVPOLL_OPEN_THREAD_BOUND)   // one thread: see runtime.LockOSThread
-	NoURing      = OpenFlags(capi.EVPOLL_OPEN_NO_URING)       // Linux: file operations by the worker pool
-	NativeIOOnly = OpenFlags(capi.EVPOLL_OPEN_NATIVE_IO_ONLY) // no worker pool
+	// SingleWaiter: never two waits at once.
+	SingleWaiter = OpenFlags(capi.EVPOLL_OPEN_SINGLE_WAITER)
+	// ThreadBound: one thread: see runtime.LockOSThread.
+	ThreadBound = OpenFlags(capi.EVPOLL_OPEN_THREAD_BOUND)
+	// NoURing: Linux: file operations by the worker pool.
+	NoURing = OpenFlags(capi.EVPOLL_OPEN_NO_URING)
+	// NativeIOOnly: no worker pool.
+	NativeIOOnly = OpenFlags(capi.EVPOLL_OPEN_NATIVE_IO_ONLY)
 )
 
 // String names the flags.
@@ -87,10 +112,14 @@ type FileFlags uint32
 const (
 	ForReading FileFlags = FileFlags(capi.EVPOLL_FILE_READ)
 	ForWriting           = FileFlags(capi.EVPOLL_FILE_WRITE)
-	Create               = FileFlags(capi.EVPOLL_FILE_CREATE)    // make the file where there is none
-	Exclusive            = FileFlags(capi.EVPOLL_FILE_EXCLUSIVE) // with Create: fail where there is one
-	Truncate             = FileFlags(capi.EVPOLL_FILE_TRUNCATE)  // with ForWriting: cut it to 0 bytes
-	Direct               = FileFlags(capi.EVPOLL_FILE_DIRECT)    // past the page cache; all is aligned
+	// Create: make the file where there is none.
+	Create = FileFlags(capi.EVPOLL_FILE_CREATE)
+	// Exclusive: with Create: fail where there is one.
+	Exclusive = FileFlags(capi.EVPOLL_FILE_EXCLUSIVE)
+	// Truncate: with ForWriting: cut it to 0 bytes.
+	Truncate = FileFlags(capi.EVPOLL_FILE_TRUNCATE)
+	// Direct: past the page cache; all is aligned.
+	Direct = FileFlags(capi.EVPOLL_FILE_DIRECT)
 )
 
 // String names the flags.
@@ -103,13 +132,20 @@ type Features uint32
 
 // The features in Info.
 const (
-	FeaturePriority   = Features(capi.EVPOLL_FEATURE_PRIORITY)    // Priority can be an interest
-	FeatureFileIO     = Features(capi.EVPOLL_FEATURE_FILE_IO)     // Submit serves files
-	FeatureNativeIO   = Features(capi.EVPOLL_FEATURE_NATIVE_IO)   // ... by the kernel
-	FeatureVectoredIO = Features(capi.EVPOLL_FEATURE_VECTORED_IO) // for C programs
-	FeaturePipeIO     = Features(capi.EVPOLL_FEATURE_PIPE_IO)     // Submit serves named pipes
-	FeatureForeignAIO = Features(capi.EVPOLL_FEATURE_FOREIGN_AIO) // for C programs
-	FeatureAnyHandle  = Features(capi.EVPOLL_FEATURE_ANY_HANDLE)  // Add takes pipes and devices
+	// FeaturePriority: Priority can be an interest.
+	FeaturePriority = Features(capi.EVPOLL_FEATURE_PRIORITY)
+	// FeatureFileIO: Submit serves files.
+	FeatureFileIO = Features(capi.EVPOLL_FEATURE_FILE_IO)
+	// FeatureNativeIO: ... by the kernel.
+	FeatureNativeIO = Features(capi.EVPOLL_FEATURE_NATIVE_IO)
+	// FeatureVectoredIO: for C programs.
+	FeatureVectoredIO = Features(capi.EVPOLL_FEATURE_VECTORED_IO)
+	// FeaturePipeIO: Submit serves named pipes.
+	FeaturePipeIO = Features(capi.EVPOLL_FEATURE_PIPE_IO)
+	// FeatureForeignAIO: for C programs.
+	FeatureForeignAIO = Features(capi.EVPOLL_FEATURE_FOREIGN_AIO)
+	// FeatureAnyHandle: Add takes pipes and devices.
+	FeatureAnyHandle = Features(capi.EVPOLL_FEATURE_ANY_HANDLE)
 )
 
 // String names the features.

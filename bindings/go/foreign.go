@@ -20,7 +20,8 @@ func (p *Poller) AddConn(conn net.Conn, token uint64, interest Events, mode Mode
 }
 
 // AddSyscallConn is AddConn for whatever has a socket, a listener for one.
-func (p *Poller) AddSyscallConn(conn syscall.Conn, token uint64, interest Events, mode Mode) (*Socket, error) {
+func (p *Poller) AddSyscallConn(conn syscall.Conn, token uint64, interest Events,
+	mode Mode) (*Socket, error) {
 	h, err := p.duplicate(conn, duplicateSocket)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
@@ -303,4 +304,60 @@ func TestShutdownDeliversWhatIsInFlight(t *testing.T) {
 	must(t, p.Shutdown(soon(t)))
 	_, err = p.Wait(soon(t), make([]Event, 1))
 	wants(t, err, ErrShutdown)
+}
+
+// An operation that never ends: the library says so for as long as the test wants. Neither Close
+// nor a finalizer waits for it, other pollers are closed meanwhile, and the buffer is kept.
+func TestAnOperationThatNeverEndsHoldsUpNobody(t *testing.T) {
+	before, pollers := buffers.Load(), live.Load()
+	path := somepath(t, 100)
+	never := make(chan struct{})
+	hung := func(drop bool) *Poller {
+		p, err := Open()
+		must(t, err)
+		p.c.closing = func(raw unsafe.Pointer, nanoseconds int64) int64 {
+			select {
+			case <-never:
+				return capi.Close(raw, nanoseconds)
+			default:
+				runtime.Gosched()
+				return int64(ErrTimeout)
+			}
+		}
+		f, err := p.OpenFile(path)
+		must(t, err)
+		b, err := p.Alloc(100)
+		must(t, err)
+		_, err = p.Submit([]Op{{Code: Read, File: f.h, Buffer: b, Length: 100}})
+		must(t, err)
+		must(t, b.Free())
+		must(t, f.Close())
+		if drop {
+			return nil
+		}
+		return p
+	}
+	hung(true)
+	must(t, hung(false).Close())
+	for i := 0; i < 20; i++ {
+		_, err := Open() // dropped, too
+		must(t, err)
+	}
+	collected(t, "the other pollers", func() bool { return live.Load() <= pollers+2 })
+	finalized := make(chan struct{})
+	runtime.SetFinalizer(&struct{ a [4]int64 }{}, func(*struct{ a [4]int64 }) { close(finalized) })
+	collected(t, "other objects", func() bool {
+		select {
+		case <-finalized:
+			return true
+		default:
+			return false
+		}
+	})
+	if live.Load() != pollers+2 || buffers.Load() != before+2 {
+		t.Fatal("the kernel still writes there")
+	}
+	close(never)
+	collected(t, "the hung pollers", func() bool { return live.Load() <= pollers })
+	collected(t, "their buffers", func() bool { return buffers.Load() <= before })
 }

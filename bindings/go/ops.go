@@ -37,8 +37,8 @@ func (p *Poller) Submit(ops []Op) (int, error) {
 }
 
 // SubmitList starts operations that report once, with one ListDone event, when all of them are
-// done. It starts all or none: if one is refused, each refused one says why in Status. The tokens of
-// the operations are not used. ListTake gets the outcomes.
+// done. It starts all or none: if one is refused, each refused one says why in Status. The tokens
+// of the operations are not used. ListTake gets the outcomes.
 func (p *Poller) SubmitList(ops []Op, token uint64) (OpID, error) {
 	return p.submitList(ops, token, nil)
 }
@@ -178,7 +178,8 @@ func (c *core) prepare(ops []Op, list bool) *batch {
 	}
 	for i := range ops {
 		op := &ops[i]
-		if op.Token > MaxToken && !list || !op.fits() || op.Buffer != nil && !op.Buffer.gate.enter() {
+		if op.Token > MaxToken && !list || !op.fits() ||
+			op.Buffer != nil && !op.Buffer.gate.enter() {
 			op.Status = ErrInvalid
 			break
 		}

@@ -30,7 +30,8 @@ func (f *File) do(ctx context.Context, op Op) (int, error) {
 }
 
 // blocks starts a list and waits for it.
-func (f *File) blocks(ctx context.Context, code Code, b *Buffer, block int, offset int64) ([]Result, error) {
+func (f *File) blocks(ctx context.Context, code Code, b *Buffer, block int,
+	offset int64) ([]Result, error) {
 	if b == nil || block < 1 || offset < 0 {
 		return nil, invalid("blocks", "no buffer, or size or offset is out of range")
 	}

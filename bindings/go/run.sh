@@ -97,15 +97,15 @@ go_windows() {
 go_server() { go build -o ../../build/go/bin/evpoll-serve ./examples/fileserver; }
 
 test_go() {
-  say "go: generated files, vet, tests, tests with the race detector, Windows under Wine, the package"
+  say "go: generated files, tests, the race detector, the package, the server, Windows under Wine"
   need_go
   need_build
   need swig python3 golang-1.19-src golang-1.19-go
   need_windows
   local go_steps=()
   rm -f build/go/*.json build/go/*.log
-  build_in go/library -DCMAKE_BUILD_TYPE=Release -DEVPOLL_BUILD_TESTS=OFF -DEVPOLL_BUILD_EXAMPLES=OFF \
-    -DCMAKE_INSTALL_LIBDIR=lib
+  build_in go/library -DCMAKE_BUILD_TYPE=Release -DEVPOLL_BUILD_TESTS=OFF \
+    -DEVPOLL_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_LIBDIR=lib
   go_step generated ../../gen/swig/generate.sh --check go
   go_step format go_formatted
   go_step vet go vet ./...
@@ -124,7 +124,10 @@ test_go() {
 }
 
 # The exit code alone proves nothing under Wine: what counts is what the tests say.
-go_wine() { go tool test2json -p windows timeout 300 "$EVPOLL_WINE" ../../build/go/evpoll_test.exe -test.v -test.short </dev/null; }
+go_wine() {
+  go tool test2json -p windows timeout 300 "$EVPOLL_WINE" ../../build/go/evpoll_test.exe \
+    -test.v -test.short </dev/null
+}
 
 demo_go() {
   need_go

@@ -55,7 +55,8 @@ func (p *Poller) Dial(address string, token uint64, interest Events, mode Mode) 
 }
 
 // BindUDP opens a UDP socket at a numeric address, and watches it.
-func (p *Poller) BindUDP(address string, token uint64, interest Events, mode Mode) (*Socket, error) {
+func (p *Poller) BindUDP(address string, token uint64, interest Events,
+	mode Mode) (*Socket, error) {
 	host, port, err := split("bind", address)
 	if err != nil {
 		return nil, err
@@ -65,7 +66,8 @@ func (p *Poller) BindUDP(address string, token uint64, interest Events, mode Mod
 	return p.watched(h, err, token, interest, mode)
 }
 
-func (p *Poller) watched(h Handle, err error, token uint64, interest Events, mode Mode) (*Socket, error) {
+func (p *Poller) watched(h Handle, err error, token uint64, interest Events,
+	mode Mode) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,8 @@ func TestATurnDoesAll(t *testing.T) {
 	must(t, err)
 	defer b.Free()
 	seen := map[uint64]Event{}
-	changes := []Change{{Token: 1, Handle: a.h, Action: ChangeAdd, Interest: Writable, Mode: Oneshot}}
+	changes := []Change{{Token: 1, Handle: a.h, Action: ChangeAdd, Interest: Writable,
+		Mode: Oneshot}}
 	ops := []Op{{Token: 2, File: f.h, Code: Read, Buffer: b, Length: 10}}
 	events := make([]Event, 4)
 	for len(seen) < 2 {

@@ -22,43 +22,80 @@ type Status int32
 
 // The statuses. The list is closed.
 const (
-	OK                    = Status(capi.EVPOLL_OK)
-	ErrInvalid            = Status(capi.EVPOLL_ERR_INVALID)             // a bad argument
-	ErrBadHandle          = Status(capi.EVPOLL_ERR_BAD_HANDLE)          // not an open handle
-	ErrNoMemory           = Status(capi.EVPOLL_ERR_NO_MEMORY)           // out of memory
-	ErrLimit              = Status(capi.EVPOLL_ERR_LIMIT)               // descriptors, watches, threads, list size
-	ErrNotFound           = Status(capi.EVPOLL_ERR_NOT_FOUND)           // no such registration, operation or file
-	ErrStale              = Status(capi.EVPOLL_ERR_STALE)               // registered with another token by now
-	ErrBusy               = Status(capi.EVPOLL_ERR_BUSY)                // in use
-	ErrAgain              = Status(capi.EVPOLL_ERR_AGAIN)               // Options.IOLimit reached
-	ErrWouldBlock         = Status(capi.EVPOLL_ERR_WOULD_BLOCK)         // the socket is not ready
-	ErrTimeout            = Status(capi.EVPOLL_ERR_TIMEOUT)             // the network ran out of time
-	ErrShutdown           = Status(capi.EVPOLL_ERR_SHUTDOWN)            // shut down, and nothing left to deliver
-	ErrUnsupported        = Status(capi.EVPOLL_ERR_UNSUPPORTED)         // not here, or not for this kind of handle
-	ErrVersion            = Status(capi.EVPOLL_ERR_VERSION)             // the library is another version
-	ErrThread             = Status(capi.EVPOLL_ERR_THREAD)              // a thread-bound poller, another thread
-	ErrForked             = Status(capi.EVPOLL_ERR_FORKED)              // the poller is the parent process's
-	ErrCancelled          = Status(capi.EVPOLL_ERR_CANCELLED)           // the operation was cancelled
-	ErrPartial            = Status(capi.EVPOLL_ERR_PARTIAL)             // some operations of a list failed
-	ErrIO                 = Status(capi.EVPOLL_ERR_IO)                  // the device reported an error
-	ErrNoSpace            = Status(capi.EVPOLL_ERR_NO_SPACE)            // no space left on the device
-	ErrTooLarge           = Status(capi.EVPOLL_ERR_TOO_LARGE)           // beyond the largest size of a file
-	ErrFault              = Status(capi.EVPOLL_ERR_FAULT)               // a buffer is not mapped
-	ErrAccess             = Status(capi.EVPOLL_ERR_ACCESS)              // permission denied
-	ErrExists             = Status(capi.EVPOLL_ERR_EXISTS)              // the file exists already
-	ErrRefused            = Status(capi.EVPOLL_ERR_REFUSED)             // the peer refused the connection
-	ErrReset              = Status(capi.EVPOLL_ERR_RESET)               // the peer reset the connection
-	ErrBrokenPipe         = Status(capi.EVPOLL_ERR_BROKEN_PIPE)         // the sending side is closed
-	ErrNotConnected       = Status(capi.EVPOLL_ERR_NOT_CONNECTED)       // the socket is not connected
-	ErrAddressInUse       = Status(capi.EVPOLL_ERR_ADDRESS_IN_USE)      // the address is taken
-	ErrAddressUnavailable = Status(capi.EVPOLL_ERR_ADDRESS_UNAVAILABLE) // not an address of this machine
-	ErrUnreachable        = Status(capi.EVPOLL_ERR_UNREACHABLE)         // no route to the peer
-	ErrMessageSize        = Status(capi.EVPOLL_ERR_MESSAGE_SIZE)        // the datagram is of the wrong size
-	ErrOS                 = Status(capi.EVPOLL_ERR_OS)                  // any other failure: see Error.OS
+	OK = Status(capi.EVPOLL_OK)
+	// ErrInvalid: a bad argument.
+	ErrInvalid = Status(capi.EVPOLL_ERR_INVALID)
+	// ErrBadHandle: not an open handle.
+	ErrBadHandle = Status(capi.EVPOLL_ERR_BAD_HANDLE)
+	// ErrNoMemory: out of memory.
+	ErrNoMemory = Status(capi.EVPOLL_ERR_NO_MEMORY)
+	// ErrLimit: descriptors, watches, threads, list size.
+	ErrLimit = Status(capi.EVPOLL_ERR_LIMIT)
+	// ErrNotFound: no such registration, operation or file.
+	ErrNotFound = Status(capi.EVPOLL_ERR_NOT_FOUND)
+	// ErrStale: registered with another token by now.
+	ErrStale = Status(capi.EVPOLL_ERR_STALE)
+	// ErrBusy: in use.
+	ErrBusy = Status(capi.EVPOLL_ERR_BUSY)
+	// ErrAgain: Options.IOLimit reached.
+	ErrAgain = Status(capi.EVPOLL_ERR_AGAIN)
+	// ErrWouldBlock: the socket is not ready.
+	ErrWouldBlock = Status(capi.EVPOLL_ERR_WOULD_BLOCK)
+	// ErrTimeout: the network ran out of time.
+	ErrTimeout = Status(capi.EVPOLL_ERR_TIMEOUT)
+	// ErrShutdown: shut down, and nothing left to deliver.
+	ErrShutdown = Status(capi.EVPOLL_ERR_SHUTDOWN)
+	// ErrUnsupported: not here, or not for this kind of handle.
+	ErrUnsupported = Status(capi.EVPOLL_ERR_UNSUPPORTED)
+	// ErrVersion: the library is another version.
+	ErrVersion = Status(capi.EVPOLL_ERR_VERSION)
+	// ErrThread: a thread-bound poller, another thread.
+	ErrThread = Status(capi.EVPOLL_ERR_THREAD)
+	// ErrForked: the poller is the parent process's.
+	ErrForked = Status(capi.EVPOLL_ERR_FORKED)
+	// ErrCancelled: the operation was cancelled.
+	ErrCancelled = Status(capi.EVPOLL_ERR_CANCELLED)
+	// ErrPartial: some operations of a list failed.
+	ErrPartial = Status(capi.EVPOLL_ERR_PARTIAL)
+	// ErrIO: the device reported an error.
+	ErrIO = Status(capi.EVPOLL_ERR_IO)
+	// ErrNoSpace: no space left on the device.
+	ErrNoSpace = Status(capi.EVPOLL_ERR_NO_SPACE)
+	// ErrTooLarge: beyond the largest size of a file.
+	ErrTooLarge = Status(capi.EVPOLL_ERR_TOO_LARGE)
+	// ErrFault: a buffer is not mapped.
+	ErrFault = Status(capi.EVPOLL_ERR_FAULT)
+	// ErrAccess: permission denied.
+	ErrAccess = Status(capi.EVPOLL_ERR_ACCESS)
+	// ErrExists: the file exists already.
+	ErrExists = Status(capi.EVPOLL_ERR_EXISTS)
+	// ErrRefused: the peer refused the connection.
+	ErrRefused = Status(capi.EVPOLL_ERR_REFUSED)
+	// ErrReset: the peer reset the connection.
+	ErrReset = Status(capi.EVPOLL_ERR_RESET)
+	// ErrBrokenPipe: the sending side is closed.
+	ErrBrokenPipe = Status(capi.EVPOLL_ERR_BROKEN_PIPE)
+	// ErrNotConnected: the socket is not connected.
+	ErrNotConnected = Status(capi.EVPOLL_ERR_NOT_CONNECTED)
+	// ErrAddressInUse: the address is taken.
+	ErrAddressInUse = Status(capi.EVPOLL_ERR_ADDRESS_IN_USE)
+	// ErrAddressUnavailable: not an address of this machine.
+	ErrAddressUnavailable = Status(capi.EVPOLL_ERR_ADDRESS_UNAVAILABLE)
+	// ErrUnreachable: no route to the peer.
+	ErrUnreachable = Status(capi.EVPOLL_ERR_UNREACHABLE)
+	// ErrMessageSize: the datagram is of the wrong size.
+	ErrMessageSize = Status(capi.EVPOLL_ERR_MESSAGE_SIZE)
+	// ErrOS: any other failure: see Error.OS.
+	ErrOS = Status(capi.EVPOLL_ERR_OS)
 )
 
 // Error is the status in English.
-func (s Status) Error() string { return capi.Strerror(int64(s)) }
+func (s Status) Error() string {
+	if s == ErrVersion { // perhaps of the library that would be asked
+		return "another version"
+	}
+	return capi.Strerror(int64(s))
+}
 
 // String is the status in English, for logs.
 func (s Status) String() string { return s.Error() }

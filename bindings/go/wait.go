@@ -31,8 +31,10 @@ func (p *Poller) WaitFor(timeout time.Duration, events []Event) (int, error) {
 // Turn is Update, Submit and Wait in one call. Each change and each operation gets its status. If
 // one of them failed, or was not accepted, it does not block, and returns what is there: 0 and nil
 // perhaps.
-func (p *Poller) Turn(ctx context.Context, changes []Change, ops []Op, events []Event) (int, error) {
-	return p.turn(ctx, turn{op: "turn", changes: changes, ops: ops, events: events, nanoseconds: -1})
+func (p *Poller) Turn(ctx context.Context, changes []Change, ops []Op,
+	events []Event) (int, error) {
+	return p.turn(ctx, turn{op: "turn", changes: changes, ops: ops, events: events,
+		nanoseconds: -1})
 }
 
 type turn struct {

@@ -102,13 +102,16 @@ func TestAWaitCostsNoMemory(t *testing.T) {
 	defer buffer.Free()
 	events, changes := make([]Event, 64), []Change{{
 		Token: 7, Handle: a.h, Action: ChangeModify, Interest: Writable, Mode: Level}}
-	letter := []byte("x")
+	letter, forever := []byte("x"), context.Background()
 	ops := []Op{{Token: 1, File: file.h, Code: Read, Buffer: buffer, Length: 4096}}
 	for name, call := range map[string]func() error{
-		"wait":              func() error { _, err := p.Wait(context.Background(), events); return err },
+		"wait":              func() error { _, err := p.Wait(forever, events); return err },
 		"wait with context": func() error { _, err := p.Wait(ctx, events); return err },
 		"wait for":          func() error { _, err := p.WaitFor(time.Hour, events); return err },
-		"turn":              func() error { _, err := p.Turn(ctx, changes, ops, events); return err },
+		"turn": func() error {
+			_, err := p.Turn(ctx, changes, ops, events)
+			return err
+		},
 		"submit": func() error {
 			_, err := p.Submit(ops)
 			for err == nil && p.c.slots.operations() > 0 {

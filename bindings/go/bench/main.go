@@ -93,28 +93,28 @@ func sockets(n int) {
 	evpollSockets := make([]*evpoll.Socket, n)
 	var arrived sync.WaitGroup
 	listener := must(q.ListenTCP("127.0.0.1:0"))
+	netListener := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer netListener.Close()
 	for i := 0; i < n; i++ {
-		a, b, err := p.Pair()
-		check(err)
-		check(b.Watch(uint64(i), evpoll.Readable, evpoll.Level))
-		evpollSockets[i] = b
-		raw.add(a.Handle())
+		a := must(net.Dial("tcp", netListener.Addr().String()))
+		b := must(netListener.Accept())
+		s := must(p.AddConn(b, uint64(i), evpoll.Readable, evpoll.Level))
+		b.Close() // the socket is a duplicate
+		evpollSockets[i] = s
+		must(a.(*net.TCPConn).SyscallConn()).Control(raw.add)
 		defer a.Close()
-		defer b.Close()
+		defer s.Close()
 
-		ends := must(syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0))
-		file := os.NewFile(uintptr(ends[0]), "")
-		conn := must(net.FileConn(file))
-		file.Close()
-		nets.add(evpoll.Handle(ends[1]))
-		go drain(conn.Read, &arrived)
-		defer conn.Close()
-		defer syscall.Close(ends[1])
+		there := must(net.Dial("tcp", netListener.Addr().String()))
+		here := must(netListener.Accept())
+		must(there.(*net.TCPConn).SyscallConn()).Control(nets.add)
+		go drain(here.Read, &arrived)
+		defer here.Close()
+		defer there.Close()
 
 		client := must(net.Dial("tcp", listener.Addr().String()))
 		waiting := must(listener.AcceptTCP())
-		rawClient := must(client.(*net.TCPConn).SyscallConn())
-		rawClient.Control(func(fd uintptr) { conns.add(evpoll.Handle(fd)) })
+		must(client.(*net.TCPConn).SyscallConn()).Control(conns.add)
 		go drain(waiting.Read, &arrived)
 		defer waiting.Close()
 		defer client.Close()
@@ -143,7 +143,7 @@ func sockets(n int) {
 				}
 			}
 		}},
-		variant{"evpoll.Conn (TCP), a goroutine each", goroutines(&conns)})
+		variant{"evpoll.Conn, a goroutine each", goroutines(&conns)})
 	check(p.Close())
 	check(q.Close())
 }
@@ -158,7 +158,7 @@ func drain(read func([]byte) (int, error), arrived *sync.WaitGroup) {
 
 type senders []int
 
-func (s *senders) add(h evpoll.Handle) { *s = append(*s, int(h)) }
+func (s *senders) add(fd uintptr) { *s = append(*s, int(fd)) }
 
 func (s senders) send() {
 	b := []byte{1}

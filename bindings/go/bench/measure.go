@@ -15,8 +15,9 @@ type variant struct {
 }
 
 const (
-	slice  = 2 * time.Millisecond // of one variant, before it is the next one's turn
-	rounds = 150
+	slice  = 300 * time.Microsecond // of one variant, before it is the next one's turn
+	budget = 4 * time.Second        // of one comparison
+	rounds = 2000                   // at most
 )
 
 // compare runs the variants in turn, in slices, and prints each one's time for one event and the
@@ -36,7 +37,8 @@ func compare(what string, events int, variants ...variant) {
 	}
 	times := make([][]float64, len(variants))
 	ratios := make([][]float64, len(variants))
-	for round := 0; round < rounds; round++ {
+	began := time.Now()
+	for round := 0; round < rounds && time.Since(began) < budget; round++ {
 		for k := range variants {
 			i := (k + round) % len(variants)
 			began := time.Now()

@@ -63,7 +63,8 @@ func parse(b []byte) (used int, r request) {
 	}
 	// A malformed request may not end where it seems to, and a body would have to be read first:
 	// what comes after either is not taken for a request.
-	r.keepAlive = (minor == 1 || h.keepAlive) && !h.close && !h.body && refused != 400 && refused != 505
+	r.keepAlive = (minor == 1 || h.keepAlive) && !h.close && !h.body &&
+		refused != 400 && refused != 505
 	return len(b) - len(rest), r
 }
 
