@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -126,15 +127,37 @@ func TestDeadlinesEndReadsAndWrites(t *testing.T) {
 	wants(t, err, os.ErrDeadlineExceeded)
 }
 
+// rearmed waits until so many calls have found that they would block.
+func rearmed(t *testing.T, p *Poller, n uint64) {
+	t.Helper()
+	for {
+		s, err := p.Stats()
+		must(t, err)
+		if s.Rearms >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+func rearms(t *testing.T, p *Poller) uint64 {
+	t.Helper()
+	s, err := p.Stats()
+	must(t, err)
+	return s.Rearms
+}
+
 func TestCloseEndsReadsWritesAndAccepts(t *testing.T) {
 	p := served(t)
 	a, _ := connected(t, p)
 	l, err := p.ListenTCP("127.0.0.1:0")
 	must(t, err)
-	done := make(chan error)
+	done, before := make(chan error), rearms(t, p)
 	go func() { _, err := a.Read(make([]byte, 1)); done <- err }()
-	go func() { _, err := a.Write(make([]byte, 64<<20)); done <- err }()
 	go func() { _, err := l.Accept(); done <- err }()
+	rearmed(t, p, before+2)
+	go func() { _, err := a.Write(make([]byte, 64<<20)); done <- err }()
+	rearmed(t, p, before+3)
 	must(t, a.Close())
 	must(t, l.Close())
 	for i := 0; i < 3; i++ {
@@ -154,8 +177,9 @@ func TestTheEndOfThePollerEndsConnections(t *testing.T) {
 	} {
 		p := served(t)
 		a, _ := connected(t, p)
-		done := make(chan error)
+		done, before := make(chan error), rearms(t, p)
 		go func() { _, err := a.Read(make([]byte, 1)); done <- err }()
+		rearmed(t, p, before+1)
 		must(t, end(p))
 		if err := <-done; err == nil {
 			t.Error(name, "ended a read without an error")

@@ -298,6 +298,12 @@ func TestShutdownDeliversWhatIsInFlight(t *testing.T) {
 	wants(t, err, context.Canceled)
 	wants(t, err, ErrTimeout)
 	wants(t, p.Post(1, 1), ErrShutdown)
+	ops := []Op{{Code: Sync, File: f.h}, {Code: Read, File: f.h, Buffer: b, Length: 1}}
+	_, err = p.Submit(ops)
+	wants(t, err, ErrShutdown)
+	if ops[0].Status != ErrShutdown || ops[1].Status != ErrShutdown || b.Users() != 1 {
+		t.Fatal(ops, b.Users())
+	}
 	if e := one(t, p); e.Token != 3 {
 		t.Fatal(e)
 	}

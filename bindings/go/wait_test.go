@@ -294,6 +294,68 @@ func TestAContextLosesNoEvents(t *testing.T) {
 	}
 }
 
+// Who gets an event and another's nudge at once leaves with the event, and passes the nudge on.
+func TestANudgeIsPassedOn(t *testing.T) {
+	p := open(t)
+	c := p.c
+	ctx, cancel := context.WithCancel(context.Background())
+	w := c.join(ctx.Done()) // as a wait that has not got to sleep yet
+	cancel()
+	nudges := func(n int64) {
+		t.Helper()
+		for end := time.Now().Add(patience); c.slots.attention.Load() != n; runtime.Gosched() {
+			if time.Now().After(end) {
+				t.Fatalf("%d nudges, and not %d", c.slots.attention.Load(), n)
+			}
+		}
+	}
+	nudges(1)
+	must(t, p.Post(5, 5))
+	if e := one(t, p); e.Token != 5 {
+		t.Fatal(e)
+	}
+	nudges(1)
+	c.part(w)
+	select {
+	case <-w.gone:
+	case <-time.After(patience):
+		t.Fatal("the watcher has not ended")
+	}
+	quiet(t, p)
+	nudges(0)
+}
+
+// An event that comes late, for what its slot was used for before, finds nobody.
+func TestALateEventFindsNobody(t *testing.T) {
+	p := served(t)
+	a, b := connected(t, p)
+	late := a.s.token
+	must(t, a.Close())
+	must(t, b.Close())
+	f := somefile(t, p, 10)
+	s := &p.c.slots
+	s.mu.Lock()
+	one, token := s.take(slotOperation)
+	again, other := s.take(slotOperation)
+	s.mu.Unlock()
+	if uint32(token) != uint32(late) && uint32(other) != uint32(late) {
+		t.Fatal("the slot is not used again")
+	}
+	events := []Event{{Token: late, Events: Readable}}
+	if n, _ := p.c.sift(events); n != 0 {
+		t.Fatal(events)
+	}
+	if one.kind != slotOperation || again.kind != slotOperation || s.operations() != 2 {
+		t.Fatal("a late event ended an operation")
+	}
+	s.mu.Lock()
+	s.give(token)
+	s.give(other)
+	s.mu.Unlock()
+	_, err := f.ReadAt(soon(t), make([]byte, 10), 0)
+	must(t, err)
+}
+
 func TestAContextWithoutEndMakesNoGoroutine(t *testing.T) {
 	p := open(t)
 	before := runtime.NumGoroutine()

@@ -18,6 +18,9 @@ for tool in go gcc ld as ar env bash sh cat mkdir rm pkg-config; do
   [ -z "$found" ] || ln -s "$found" "$work/bin/$tool"
 done
 cp "$module/consumer/main.go" "$work/program/main.go"
+mkdir "$work/program/readme" # the program that the README begins with
+# shellcheck disable=SC2016
+sed -n '/^```go/,/^```/p' "$module/README.md" | sed '/^```/d' > "$work/program/readme/main.go"
 cat > "$work/program/go.mod" <<MOD
 module example.com/program
 
@@ -35,5 +38,6 @@ MOD
   go mod vendor
   rm -r "$work/module" # the program has all it needs
   go build -mod=vendor -o program .
+  go vet -mod=vendor ./readme
   ./program
 )
