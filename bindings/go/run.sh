@@ -7,8 +7,8 @@ need_go() {
   need golang-go gcc libc6-dev pkg-config
   mkdir -p build/go
   # Nothing is fetched: the module needs nothing but what Go brings along.
-  export GOPROXY=off GONOSUMDB='*' GOFLAGS='' GOTOOLCHAIN=local CGO_ENABLED=1
-  export GOCACHE=$PWD/build/go/cache
+  export GOPROXY=off GONOSUMDB='*' GOFLAGS=-buildvcs=false GOENV=off GOTOOLCHAIN=local
+  export CGO_ENABLED=1 GOCACHE=$PWD/build/go/cache GOPATH=$PWD/build/go/path
 }
 
 # go_step NAME COMMAND...: runs it in the module, and adds how it ended to go_steps. What it prints

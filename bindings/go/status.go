@@ -106,7 +106,10 @@ var ErrClosed error = closedError{}
 
 type closedError struct{}
 
+// Error says what ErrClosed is.
 func (closedError) Error() string { return "evpoll: use of what is closed" }
+
+// Is finds what the standard library calls closed.
 func (closedError) Is(target error) bool {
 	return target == net.ErrClosed || target == fs.ErrClosed
 }
