@@ -288,7 +288,8 @@ static EVP_COLD void note_odd(struct oddities *odd, uint64_t key) {
 }
 
 /* The bell's key and every key of a registration name an entry that the table reaches. */
-static int32_t translate(evpoll *p, evpoll_event *out, const char *raw, int32_t n) {
+static EVP_ALWAYS_INLINE int32_t translate(evpoll *p, evpoll_event *out, const char *raw,
+                                           int32_t n) {
   struct oddities odd = {0, 0};
   evpoll_event *next = out;
   for (const char *end = raw + (size_t)n * sizeof(struct epoll_event); raw != end;
@@ -306,7 +307,12 @@ static int32_t translate(evpoll *p, evpoll_event *out, const char *raw, int32_t 
     const uint32_t bits = translate_bits(e.events) & state & EVP_REPORT;
     if (RARELY(!bits)) continue;
     if (RARELY(state & EVPOLL_ONESHOT << EVP_MODE_SHIFT) && !disarm(p, s, key, state)) continue;
-    *next++ = (evpoll_event){.token = token, .events = bits};
+    /* Field by field: a whole struct would be cleared before it is filled. */
+    next->token = token;
+    next->op = 0;
+    next->result = 0;
+    next->events = bits;
+    next++->status = 0;
   }
   if (RARELY(odd.stale)) note_stale(p, odd.stale);
   return (int32_t)(next - out) | odd.bell;
@@ -343,8 +349,8 @@ static inline int wait_ns(int set, void *raw, int32_t capacity, int64_t timeout_
   return wait_ms(set, raw, capacity, timeout_ns < 0 ? -1 : 0);
 }
 
-static inline int32_t look_at_set(evpoll *p, evpoll_event *out, int32_t capacity,
-                                  int64_t timeout_ns) {
+static EVP_ALWAYS_INLINE int32_t look_at_set(evpoll *p, evpoll_event *out, int32_t capacity,
+                                             int64_t timeout_ns) {
   struct set *set = p->kernel;
   const size_t tail = (size_t)capacity * (sizeof *out - sizeof(struct epoll_event));
   char *raw = (char *)out + tail;
@@ -357,7 +363,7 @@ static EVP_COLD int32_t sleep_on_ring(evpoll *p, evpoll_event *out, int32_t capa
                                       int64_t timeout_ns) {
   evp_uring_sleep(p, timeout_ns);
   if (!evp_uring_may_be_ready(p)) return EVP_BELL;
-  const int32_t n = look_at_set(p, out, capacity, 0);
+  const int32_t n = evp_backend.sleep(p, out, capacity, 0);
   return n < 0 ? n : n | EVP_BELL;
 }
 

@@ -856,7 +856,8 @@ EVPOLL_API int32_t evpoll_aio_register(evpoll_aio *aio, void *native_out, uint32
 /**
  * Disarms a request of which nothing is in flight: the caller says so.
  *
- * A late event of the operation is dropped.
+ * A late event of the operation is dropped. FreeBSD: the array of a list that was started, and whose
+ * event was not seen, is left alone for a while (I14 in README.md).
  *
  * @param aio the request
  * @return 0 (also if it was not armed), EVPOLL_ERR_INVALID, EVPOLL_ERR_UNSUPPORTED or

@@ -79,11 +79,12 @@ static void append_all(struct changes *c, evpoll_handle h, uint32_t bits, uint16
       append(c, (uintptr_t)h, filters[i].filter, flags, filters[i].fflags, generation);
 }
 
-static void append_stand_in(struct changes *c, evpoll_handle h, uint32_t was) {
+static void append_stand_in(struct changes *c, evpoll_handle h, uint32_t was, uint16_t flags,
+                            uint32_t generation) {
 #ifdef EVFILT_USER
-  if (was & EVP_STANDS_IN) append(c, (uintptr_t)h, EVFILT_USER, EV_DELETE, 0, 0);
+  if (was & EVP_STANDS_IN) append(c, (uintptr_t)h, EVFILT_USER, flags, NOTE_FFNOP, generation);
 #else
-  (void)c, (void)h, (void)was;
+  (void)c, (void)h, (void)was, (void)flags, (void)generation;
 #endif
 }
 
@@ -130,7 +131,7 @@ static int refuse_file(int fd) {
 static void forget(struct evp_queue *q, evpoll_handle h, uint32_t bits, uint32_t was) {
   struct changes c = {.n = 0};
   append_all(&c, h, bits, EV_DELETE, 0);
-  append_stand_in(&c, h, was);
+  append_stand_in(&c, h, was, EV_DELETE, 0);
   if (c.n) evp_queue_control(q, c.list, c.n);
 }
 
@@ -159,6 +160,23 @@ static int first_error(const struct changes *c, bool fresh) {
   return 0;
 }
 
+/* A pipe's WRITE filter was not found, and is refused: its reader has gone, and the filter with it,
+ * told to a thread that has yet to say so. Another pipe of that number, broken too, is not told
+ * from it; what else is missing means that the descriptor was closed. */
+static bool has_lost_reader(struct evp_queue *q, evpoll_handle h, const struct changes *c) {
+  bool missing = false;
+  for (int i = 0; i < c->n; i++) {
+    if (!c->list[i].data) continue;
+    if (c->list[i].filter != EVFILT_WRITE || c->list[i].data != ENOENT) return false;
+    missing = true;
+  }
+  if (!missing) return false;
+  struct changes probe = {.n = 0};
+  append(&probe, (uintptr_t)h, EVFILT_WRITE, EV_ADD | EV_DISABLE, 0, 0);
+  if (evp_queue_control(q, probe.list, probe.n)) forget(q, h, EVPOLL_WRITABLE, 0);
+  return probe.list[0].data == EPIPE;
+}
+
 /* A registration that is replaced loses its filters first: flags stick to a filter. When it has to
  * be the same file, nothing is added before that is known. */
 int32_t evp_filters_watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t was,
@@ -172,11 +190,11 @@ int32_t evp_filters_watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint
   if (os_code) goto failed;
 
   append_all(&c, h, kernel_bits(was), EV_DELETE, 0);
-  append_stand_in(&c, h, was);
+  append_stand_in(&c, h, was, EV_DELETE, 0);
   if (!fresh && c.n) {
     evp_queue_control(q, c.list, c.n);
     os_code = first_error(&c, false);
-    if (os_code) goto failed;
+    if (os_code && !has_lost_reader(q, h, &c)) goto failed;
     c.n = 0;
   }
   /* The state is whole before the kernel may report, but for what a delivery clears meanwhile. */
@@ -201,23 +219,26 @@ int32_t evp_filters_rearm(evpoll *p, evpoll_handle h, struct evp_source *s, uint
   uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
   if (evp_mode_of(state) == EVPOLL_EDGE) return 0; /* the kernel reports each edge anyway */
 
+  struct evp_queue *q = evp_queue_of(p);
   const uint32_t was = state;
   state = (state & ~(uint32_t)EVP_REPORT) | evp_report_of(bits) | EVP_ARMED;
   atomic_store_explicit(&s->state, state, memory_order_release);
   struct changes c = {.n = 0};
   uint32_t wanted = bits, unwanted = kernel_bits(state) & ~bits;
-#ifdef EVFILT_USER
-  if (state & EVP_STANDS_IN) {
-    const bool now = bits & EVPOLL_WRITABLE;
-    append(&c, (uintptr_t)h, EVFILT_USER, now ? EV_ENABLE : EV_DISABLE, NOTE_FFNOP,
-           generation_of(s));
-    wanted &= ~(uint32_t)EVPOLL_WRITABLE;
-  }
-#endif
+  append_stand_in(&c, h, state, bits & EVPOLL_WRITABLE ? EV_ENABLE : EV_DISABLE, generation_of(s));
+  if (state & EVP_STANDS_IN) wanted &= ~(uint32_t)EVPOLL_WRITABLE;
   append_all(&c, h, unwanted, EV_DISABLE, generation_of(s));
   append_all(&c, h, wanted, AGAIN | EV_DISPATCH, generation_of(s));
-  if (evp_queue_control(evp_queue_of(p), c.list, c.n)) return 0;
-  const int os_code = first_error(&c, false);
+  if (evp_queue_control(q, c.list, c.n)) return 0;
+  int os_code = first_error(&c, false);
+  if (has_lost_reader(q, h, &c)) {
+    os_code = stand_in(q, h, s, state, true);
+    c.n = 0;
+    append_stand_in(&c, h, bits & EVPOLL_WRITABLE ? 0 : EVP_STANDS_IN, EV_DISABLE,
+                    generation_of(s));
+    if (c.n) evp_queue_control(q, c.list, c.n);
+    if (os_code == 0) return 0;
+  }
   *gone_out = os_code == EBADF || os_code == ENOENT;
   if (!*gone_out) atomic_store_explicit(&s->state, was, memory_order_release);
   return fail_control(os_code);

@@ -204,6 +204,8 @@ int32_t evp_op_prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
   op->code = (uint8_t)io->code;
   op->cancel_asked = false;
   op->refused = false;
+  const struct evp_checked *checked = &p->io.checked[(uint64_t)io->handle % EVP_CHECKED_HANDLES];
+  op->cached = checked->cached && checked->handle == io->handle;
   op->buffer = (void *)(uintptr_t)io->buffer;
   if (io->code == EVPOLL_IO_READV || io->code == EVPOLL_IO_WRITEV) {
     op->buffer = evp_iovec_copy((const evpoll_iovec *)op->buffer, (uint32_t)io->length);
@@ -230,10 +232,15 @@ static void count_out(evpoll *p, uint32_t n) {
 
 uint32_t evp_io_room(evpoll *p) { return p->io_limit - atomic_load(&p->io.in_flight); }
 
-/* Nobody may sleep deaf to the first operation: a single waiter chooses by `attention` what it
- * sleeps on, and may be inside already. */
-void evp_io_tell_waiter(evpoll *p, bool first) {
-  if (first && evp_single(p) && evp_poller_inside(p)) evp_backend.ring(p);
+int32_t evp_io_start(evpoll *p, struct evp_op **chain, int32_t n, bool first, bool from_wait,
+                     int *os_code_out) {
+  *os_code_out = 0;
+  const int32_t done = evp_cached_submit(p, chain, from_wait);
+  if (done == n) return n;
+  /* Nobody may sleep deaf to the first operation: a single waiter chooses by `attention` what it
+   * sleeps on, and may be inside already. */
+  if (first && !from_wait && evp_single(p) && evp_poller_inside(p)) evp_backend.ring(p);
+  return done + p->io.engine->submit(p, chain, n - done, os_code_out);
 }
 
 /* Lock held. The prefix of ios that is in order and has room becomes a chain of operations; the
@@ -292,12 +299,11 @@ int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
   evp_mutex_unlock(&p->io.lock);
   if (k == 0) return 0;
 
-  if (!from_wait) evp_io_tell_waiter(p, first);
-  int os_code = 0;
+  int os_code;
   /* From here on an operation, its completion delivered, may be gone. The engine keeps in `rest`
    * what it did not start, and touches no entry of ios. */
   struct evp_op *rest = chain;
-  const int32_t started = p->io.engine->submit(p, &rest, (int32_t)k, &os_code);
+  const int32_t started = evp_io_start(p, &rest, (int32_t)k, first, from_wait, &os_code);
   atomic_fetch_add_explicit(&p->io.submitted, (uint64_t)started, memory_order_relaxed);
   if (started < (int32_t)k) {
     take_back(p, rest, k - (uint32_t)started);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "cached.h"
 #include "os.h"
 #include "slots.h"
 
@@ -29,6 +30,7 @@ struct evp_op {
   bool in_flight;
   bool cancel_asked;
   bool refused; /* a list's, never started: `result` says why */
+  bool cached;  /* what it reads may lie in the system's cache */
 };
 
 struct evp_list {
@@ -49,6 +51,7 @@ struct evp_checked {
   evpoll_handle handle;
   uint32_t looks, trusted; /* times looked at, submissions that need no look */
   uint32_t closed;         /* evpoll_file_close() calls then */
+  bool cached;             /* reads pass through the system's cache */
 };
 
 struct evp_io {
@@ -68,9 +71,10 @@ struct evp_io {
   uint32_t ops_used, lists_used; /* entries that ever were in use */
   _Atomic uint32_t in_flight;
 
-  /* Finished without the engine's own queue: by the pool's threads. */
+  /* Finished without the engine's own queue: by the pool's threads, or in place. */
   struct evp_op *_Atomic done_first;
   struct evp_op *done_last;
+  struct evp_cached cached;
 
   struct evp_checked checked[EVP_CHECKED_HANDLES];
   uint32_t uses[EVP_CHECKED_HANDLES]; /* operations in flight, by handle modulo their number */
@@ -121,8 +125,10 @@ void evp_op_free(evpoll *p, struct evp_op *op);
 int32_t evp_io_need_engine(evpoll *p);
 uint32_t evp_io_room(evpoll *p);
 void evp_io_count_in(evpoll *p, uint32_t n);
-/* No lock. The first operation must not escape a single waiter that is inside already. */
-void evp_io_tell_waiter(evpoll *p, bool first);
+/* No lock. Starts a chain, in place or by the engine: see the engine's submit. first: nothing was
+ * in flight before. */
+int32_t evp_io_start(evpoll *p, struct evp_op **chain, int32_t n, bool first, bool from_wait,
+                     int *os_code_out);
 
 struct evp_list *evp_list_find(evpoll *p, uint64_t id);
 /* One entry is over; true if it was the last, and *out is the list's event. */

@@ -46,6 +46,7 @@ int32_t evp_kind_check(evpoll *p, evpoll_handle h) {
   int32_t status = evp_file_check(h);
   if (status == 0 && binds()) status = evp_backend.native->bind(p, h, false);
   if (status == 1) status = 0;
+  c->cached = status == 0 && evp_file_is_cached(h);
   if (status < 0)
     c->looks = 0;
   else if (++c->looks >= LOOKS)

@@ -129,10 +129,9 @@ int32_t evp_io_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token,
   if (status < 0) return status;
 
   atomic_fetch_add_explicit(&io->submitted, (uint64_t)n, memory_order_relaxed);
-  evp_io_tell_waiter(p, first);
-  int os_code = 0;
+  int os_code;
   struct evp_op *rest = chain;
-  io->engine->submit(p, &rest, n, &os_code);
+  evp_io_start(p, &rest, n, first, false, &os_code);
   /* Validation was passed: what the system would not start has failed, and the list says so. */
   while (rest) {
     struct evp_op *next = rest->next;

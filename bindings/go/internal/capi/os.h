@@ -4,6 +4,8 @@
 #ifndef EVP_OS_H
 #define EVP_OS_H
 
+#include <stdbool.h>
+
 #include "evpoll.h"
 
 /* Opaque room for the system's types; os_*.c asserts that they fit. */
@@ -57,6 +59,14 @@ void *evp_iovec_copy(const evpoll_iovec *iovecs, uint32_t n);
  * code. iovecs is a copy by evp_iovec_copy(). */
 int64_t evp_file_perform(uint32_t code, evpoll_handle h, int64_t offset, void *buffer,
                          uint64_t length);
+
+/* Whether reads through the handle are served from the system's cache, which one can ask without
+ * waiting for what is not in it. */
+bool evp_file_is_cached(evpoll_handle h);
+/* Reads all that there is of a range, or up to the file's end, without waiting; false if some of it
+ * is not in the cache, or for any other reason: then the engine is to read it. */
+bool evp_file_read_cached(evpoll_handle h, int64_t offset, void *buffer, uint64_t length,
+                          int64_t *result_out);
 
 /* 0 for an open handle, else a code of the system. */
 int evp_handle_check(evpoll_handle h);

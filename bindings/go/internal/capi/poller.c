@@ -23,48 +23,60 @@ int32_t evp_check_owner(evpoll *p) {
   return owner == self ? 0 : evp_fail(EVPOLL_ERR_THREAD);
 }
 
-static inline bool claim(struct evp_cell *c) {
-  return !atomic_load_explicit(&c->busy, memory_order_relaxed) && !atomic_exchange(&c->busy, 1);
+/* The exchange is sequentially consistent: a submitter that raises `attention` either sees this
+ * cell busy and rings, or is seen by the look at `attention` that follows. */
+static inline bool claim(struct evp_cell *c) { return !atomic_exchange(&c->busy, 1); }
+
+static inline struct evp_cell *guess(evpoll *p) {
+  if (evp_single(p)) return &p->cells[0];
+  /* Threads differ in their stacks: a cheap first guess that keeps them apart. */
+  char here;
+  return &p->cells[(uint32_t)((uintptr_t)&here >> 12) * 2654435761u >> 28];
 }
 
+/* Only the owner of a cell writes its counters; the last cell may have several. */
+static inline bool is_shared(evpoll *p, struct evp_cell *c) { return c == &p->cells[EVP_CELLS]; }
+
+static inline void tally_own(_Atomic uint64_t *counter, uint64_t n) {
+#ifndef EVP_WITHOUT_COUNTERS /* the bench measures what they cost */
+  const uint64_t was = atomic_load_explicit(counter, memory_order_relaxed);
+  atomic_store_explicit(counter, was + n, memory_order_relaxed);
+#else
+  (void)counter, (void)n;
+#endif
+}
+
+static void tally(evpoll *p, struct evp_cell *c, _Atomic uint64_t *counter, uint64_t n) {
+  if (is_shared(p, c))
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+  else
+    tally_own(counter, n);
+}
+
+/* NULL: there is a waiter, and may be only one. */
 static EVP_COLD struct evp_cell *find_cell(evpoll *p) {
+  if (evp_single(p)) return NULL;
   for (uint32_t i = 0; i < EVP_CELLS; i++)
     if (claim(&p->cells[i])) return &p->cells[i];
   atomic_fetch_add(&p->cells[EVP_CELLS].busy, 1);
   return &p->cells[EVP_CELLS];
 }
 
-/* The exchange is sequentially consistent: a submitter that raises `attention` either sees this
- * cell busy and rings, or is seen by the look at `attention` that follows. */
-static inline struct evp_cell *enter(evpoll *p) {
-  if (evp_single(p)) return claim(&p->cells[0]) ? &p->cells[0] : NULL;
-  /* Threads differ in their stacks: a cheap first guess that keeps them apart. */
-  char here;
-  const uint32_t guess = (uint32_t)((uintptr_t)&here >> 12) * 2654435761u >> 28;
-  return claim(&p->cells[guess]) ? &p->cells[guess] : find_cell(p);
-}
-
-/* Only the owner of a cell writes its counters; the last cell may have several. */
-static inline void tally(evpoll *p, struct evp_cell *c, _Atomic uint64_t *counter, uint64_t n) {
-#ifdef EVP_WITHOUT_COUNTERS /* the bench measures what they cost */
-  return;
-#endif
-  if (__builtin_expect(c == &p->cells[EVP_CELLS], 0))
-    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
-  else
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
+static struct evp_cell *enter(evpoll *p) {
+  struct evp_cell *c = guess(p);
+  return claim(c) ? c : find_cell(p);
 }
 
 /* The poller may be freed as soon as the cell is given back. */
-static inline void leave(evpoll *p, struct evp_cell *c) {
-  if (__builtin_expect(c == &p->cells[EVP_CELLS], 0))
+static void leave(evpoll *p, struct evp_cell *c) {
+  if (is_shared(p, c))
     atomic_fetch_sub_explicit(&c->busy, 1, memory_order_release);
   else
     atomic_store_explicit(&c->busy, 0, memory_order_release);
 }
 
 uint32_t evp_poller_inside(evpoll *p) {
+  if (evp_single(p)) return atomic_load(&p->cells[0].busy);
   uint32_t n = 0;
   for (int i = 0; i <= EVP_CELLS; i++) n += atomic_load(&p->cells[i].busy);
   return n;
@@ -149,12 +161,15 @@ static bool has_queued(evpoll *p) {
 static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity, bool with_sockets) {
   enum { SOCKETS, COMPLETIONS, POSTS, WAKES, SOURCES };
   const uint32_t turn = atomic_fetch_add_explicit(&p->turn, 1, memory_order_relaxed);
+  /* Asked while operations are in flight: afterwards who watches the sockets cannot tell. */
+  const bool look = with_sockets && evp_backend.may_be_ready(p);
   int32_t n = 0;
   bool rang = false;
   for (uint32_t i = 0; i < SOURCES && n < capacity; i++) {
     switch ((turn + i) % SOURCES) {
     case SOCKETS:
-      if (with_sockets && evp_backend.may_be_ready(p)) {
+      /* What is at hand is not held up for a system call: the sockets come first next time. */
+      if (look && (n == 0 || i == 0)) {
         int32_t got = evp_backend.sleep(p, out + n, capacity - n, 0);
         if (got > 0 && (got & EVP_BELL)) rang = true;
         if (got == EVP_BELL && capacity - n == 1) /* the bell took the only place of a socket */
@@ -252,15 +267,27 @@ static inline int32_t wait_inside(evpoll *p, struct evp_cell *cell, evpoll_event
   return wait_long(p, cell, out, capacity, timeout_ns);
 }
 
+/* The cell that was guessed has somebody in it. */
+static EVP_COLD int32_t wait_elsewhere(evpoll *p, evpoll_event *out, int32_t capacity,
+                                       int64_t timeout_ns) {
+  struct evp_cell *cell = find_cell(p);
+  if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
+  tally(p, cell, &cell->waits, 1);
+  const int32_t n = wait_inside(p, cell, out, capacity, timeout_ns);
+  if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
+  leave(p, cell);
+  return n;
+}
+
 int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
   int32_t n = evp_check_thread(p);
   if (n < 0) return n;
-  struct evp_cell *cell = enter(p);
-  if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
-  tally(p, cell, &cell->waits, 1);
+  struct evp_cell *cell = guess(p);
+  if (!claim(cell)) return wait_elsewhere(p, out, capacity, timeout_ns);
+  tally_own(&cell->waits, 1);
   n = wait_inside(p, cell, out, capacity, timeout_ns);
-  if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
-  leave(p, cell);
+  if (n > 0) tally_own(&cell->events, (uint64_t)n);
+  atomic_store_explicit(&cell->busy, 0, memory_order_release);
   return n;
 }
 

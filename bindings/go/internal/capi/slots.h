@@ -11,6 +11,8 @@
 
 /* For what is rare: kept out of the way of the instructions that every wait runs through. */
 #define EVP_COLD __attribute__((noinline, cold))
+/* ... and for what is in the way of every wait. */
+#define EVP_ALWAYS_INLINE inline __attribute__((always_inline))
 
 enum { EVP_CHUNK_SHIFT = 6, EVP_CHUNKS = 32 };
 
