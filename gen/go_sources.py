@@ -16,6 +16,8 @@ SYSTEMS = (  # the first that matches
     (r"os_windows_dll\.c", None),  # the entry of a DLL, which this is not
     (r"(os_windows|backend/afd/).*", "windows"),
     (r"backend/epoll/.*", "linux"),
+    (r"os_cached_linux.*", "linux"),
+    (r"os_cached_none.*", f"{BSD} || windows"),
     (r"backend/kqueue/(posix|foreign)_aio\.c", "freebsd"),
     (r"backend/kqueue/.*", BSD),
     (r"os_posix.*", POSIX),

@@ -135,53 +135,53 @@ typedef long long swig_type_104;
 typedef long long swig_type_105;
 typedef long long swig_type_106;
 typedef long long swig_type_107;
-extern void _wrap_Swig_free_capi_b84bbcda81e6e3ec(uintptr_t arg1);
-extern uintptr_t _wrap_Swig_malloc_capi_b84bbcda81e6e3ec(swig_intgo arg1);
-extern swig_type_1 _wrap_go_path_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_2 arg2);
-extern swig_type_3 _wrap_version_capi_b84bbcda81e6e3ec(void);
-extern swig_type_4 _wrap_version_string_capi_b84bbcda81e6e3ec(void);
-extern swig_type_5 _wrap_strerror_capi_b84bbcda81e6e3ec(swig_type_6 arg1);
-extern swig_type_7 _wrap_info_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_8 _wrap_describe_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2, swig_type_9 arg3);
-extern swig_type_10 _wrap_open_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_11 _wrap_shutdown_capi_b84bbcda81e6e3ec(swig_voidp arg1);
-extern swig_type_12 _wrap_close_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_13 arg2);
-extern swig_type_14 _wrap_stats_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_15 _wrap_add_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_16 arg2, swig_type_17 arg3, int arg4, int arg5);
-extern swig_type_18 _wrap_modify_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_19 arg2, swig_type_20 arg3, int arg4, int arg5);
-extern swig_type_21 _wrap_rearm_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_22 arg2, swig_type_23 arg3, int arg4);
-extern swig_type_24 _wrap_remove_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_25 arg2, swig_type_26 arg3);
-extern swig_type_27 _wrap_update_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2, swig_type_28 arg3);
-extern swig_type_29 _wrap_wait_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2, swig_type_30 arg3, swig_type_31 arg4);
-extern swig_type_32 _wrap_turn_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2, swig_type_33 arg3, swig_voidp arg4, swig_type_34 arg5, swig_voidp arg6, swig_type_35 arg7, swig_type_36 arg8);
-extern swig_type_37 _wrap_wake_capi_b84bbcda81e6e3ec(swig_voidp arg1);
-extern swig_type_38 _wrap_post_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_39 arg2, swig_type_40 arg3);
-extern swig_type_41 _wrap_attach_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_42 arg2);
-extern swig_type_43 _wrap_submit_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2, swig_type_44 arg3);
-extern swig_type_45 _wrap_submit_list_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2, swig_type_46 arg3, swig_type_47 arg4, swig_voidp arg5);
-extern swig_type_48 _wrap_list_take_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_49 arg2, swig_voidp arg3, swig_type_50 arg4);
-extern swig_type_51 _wrap_cancel_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_52 arg2);
-extern swig_type_53 _wrap_cancel_handle_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_type_54 arg2);
-extern swig_type_55 _wrap_file_open_capi_b84bbcda81e6e3ec(swig_type_56 arg1, int arg2, swig_voidp arg3);
-extern swig_type_57 _wrap_file_size_capi_b84bbcda81e6e3ec(swig_type_58 arg1, swig_voidp arg2);
-extern swig_type_59 _wrap_file_close_capi_b84bbcda81e6e3ec(swig_type_60 arg1);
-extern swig_type_61 _wrap_buffer_alloc_capi_b84bbcda81e6e3ec(swig_type_62 arg1, int arg2, swig_voidp arg3);
-extern swig_type_63 _wrap_buffer_free_capi_b84bbcda81e6e3ec(swig_voidp arg1);
-extern swig_type_64 _wrap_socket_tcp_listen_capi_b84bbcda81e6e3ec(swig_type_65 arg1, swig_type_66 arg2, swig_type_67 arg3, swig_voidp arg4);
-extern swig_type_68 _wrap_socket_tcp_connect_capi_b84bbcda81e6e3ec(swig_type_69 arg1, swig_type_70 arg2, swig_voidp arg3);
-extern swig_type_71 _wrap_socket_accept_capi_b84bbcda81e6e3ec(swig_type_72 arg1, swig_voidp arg2);
-extern swig_type_73 _wrap_socket_udp_bind_capi_b84bbcda81e6e3ec(swig_type_74 arg1, swig_type_75 arg2, swig_voidp arg3);
-extern swig_type_76 _wrap_socket_pair_capi_b84bbcda81e6e3ec(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_77 _wrap_socket_recv_capi_b84bbcda81e6e3ec(swig_type_78 arg1, swig_voidp arg2, swig_type_79 arg3);
-extern swig_type_80 _wrap_socket_send_capi_b84bbcda81e6e3ec(swig_type_81 arg1, swig_voidp arg2, swig_type_82 arg3);
-extern swig_type_83 _wrap_socket_recvfrom_capi_b84bbcda81e6e3ec(swig_type_84 arg1, swig_voidp arg2, swig_type_85 arg3, swig_voidp arg4, swig_type_86 arg5, swig_voidp arg6);
-extern swig_type_87 _wrap_socket_sendto_capi_b84bbcda81e6e3ec(swig_type_88 arg1, swig_voidp arg2, swig_type_89 arg3, swig_type_90 arg4, swig_type_91 arg5);
-extern swig_type_92 _wrap_socket_shutdown_capi_b84bbcda81e6e3ec(swig_type_93 arg1, swig_type_94 arg2);
-extern swig_type_95 _wrap_socket_take_error_capi_b84bbcda81e6e3ec(swig_type_96 arg1, swig_voidp arg2);
-extern swig_type_97 _wrap_socket_local_address_capi_b84bbcda81e6e3ec(swig_type_98 arg1, swig_voidp arg2, swig_type_99 arg3, swig_voidp arg4);
-extern swig_type_100 _wrap_socket_peer_address_capi_b84bbcda81e6e3ec(swig_type_101 arg1, swig_voidp arg2, swig_type_102 arg3, swig_voidp arg4);
-extern swig_type_103 _wrap_socket_set_nodelay_capi_b84bbcda81e6e3ec(swig_type_104 arg1, swig_type_105 arg2);
-extern swig_type_106 _wrap_socket_close_capi_b84bbcda81e6e3ec(swig_type_107 arg1);
+extern void _wrap_Swig_free_capi_d4cdc4053756f3cc(uintptr_t arg1);
+extern uintptr_t _wrap_Swig_malloc_capi_d4cdc4053756f3cc(swig_intgo arg1);
+extern swig_type_1 _wrap_go_path_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_2 arg2);
+extern swig_type_3 _wrap_version_capi_d4cdc4053756f3cc(void);
+extern swig_type_4 _wrap_version_string_capi_d4cdc4053756f3cc(void);
+extern swig_type_5 _wrap_strerror_capi_d4cdc4053756f3cc(swig_type_6 arg1);
+extern swig_type_7 _wrap_info_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_8 _wrap_describe_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_9 arg3);
+extern swig_type_10 _wrap_open_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_11 _wrap_shutdown_capi_d4cdc4053756f3cc(swig_voidp arg1);
+extern swig_type_12 _wrap_close_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_13 arg2);
+extern swig_type_14 _wrap_stats_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_15 _wrap_add_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_16 arg2, swig_type_17 arg3, int arg4, int arg5);
+extern swig_type_18 _wrap_modify_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_19 arg2, swig_type_20 arg3, int arg4, int arg5);
+extern swig_type_21 _wrap_rearm_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_22 arg2, swig_type_23 arg3, int arg4);
+extern swig_type_24 _wrap_remove_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_25 arg2, swig_type_26 arg3);
+extern swig_type_27 _wrap_update_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_28 arg3);
+extern swig_type_29 _wrap_wait_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_30 arg3, swig_type_31 arg4);
+extern swig_type_32 _wrap_turn_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_33 arg3, swig_voidp arg4, swig_type_34 arg5, swig_voidp arg6, swig_type_35 arg7, swig_type_36 arg8);
+extern swig_type_37 _wrap_wake_capi_d4cdc4053756f3cc(swig_voidp arg1);
+extern swig_type_38 _wrap_post_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_39 arg2, swig_type_40 arg3);
+extern swig_type_41 _wrap_attach_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_42 arg2);
+extern swig_type_43 _wrap_submit_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_44 arg3);
+extern swig_type_45 _wrap_submit_list_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_46 arg3, swig_type_47 arg4, swig_voidp arg5);
+extern swig_type_48 _wrap_list_take_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_49 arg2, swig_voidp arg3, swig_type_50 arg4);
+extern swig_type_51 _wrap_cancel_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_52 arg2);
+extern swig_type_53 _wrap_cancel_handle_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_54 arg2);
+extern swig_type_55 _wrap_file_open_capi_d4cdc4053756f3cc(swig_type_56 arg1, int arg2, swig_voidp arg3);
+extern swig_type_57 _wrap_file_size_capi_d4cdc4053756f3cc(swig_type_58 arg1, swig_voidp arg2);
+extern swig_type_59 _wrap_file_close_capi_d4cdc4053756f3cc(swig_type_60 arg1);
+extern swig_type_61 _wrap_buffer_alloc_capi_d4cdc4053756f3cc(swig_type_62 arg1, int arg2, swig_voidp arg3);
+extern swig_type_63 _wrap_buffer_free_capi_d4cdc4053756f3cc(swig_voidp arg1);
+extern swig_type_64 _wrap_socket_tcp_listen_capi_d4cdc4053756f3cc(swig_type_65 arg1, swig_type_66 arg2, swig_type_67 arg3, swig_voidp arg4);
+extern swig_type_68 _wrap_socket_tcp_connect_capi_d4cdc4053756f3cc(swig_type_69 arg1, swig_type_70 arg2, swig_voidp arg3);
+extern swig_type_71 _wrap_socket_accept_capi_d4cdc4053756f3cc(swig_type_72 arg1, swig_voidp arg2);
+extern swig_type_73 _wrap_socket_udp_bind_capi_d4cdc4053756f3cc(swig_type_74 arg1, swig_type_75 arg2, swig_voidp arg3);
+extern swig_type_76 _wrap_socket_pair_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_77 _wrap_socket_recv_capi_d4cdc4053756f3cc(swig_type_78 arg1, swig_voidp arg2, swig_type_79 arg3);
+extern swig_type_80 _wrap_socket_send_capi_d4cdc4053756f3cc(swig_type_81 arg1, swig_voidp arg2, swig_type_82 arg3);
+extern swig_type_83 _wrap_socket_recvfrom_capi_d4cdc4053756f3cc(swig_type_84 arg1, swig_voidp arg2, swig_type_85 arg3, swig_voidp arg4, swig_type_86 arg5, swig_voidp arg6);
+extern swig_type_87 _wrap_socket_sendto_capi_d4cdc4053756f3cc(swig_type_88 arg1, swig_voidp arg2, swig_type_89 arg3, swig_type_90 arg4, swig_type_91 arg5);
+extern swig_type_92 _wrap_socket_shutdown_capi_d4cdc4053756f3cc(swig_type_93 arg1, swig_type_94 arg2);
+extern swig_type_95 _wrap_socket_take_error_capi_d4cdc4053756f3cc(swig_type_96 arg1, swig_voidp arg2);
+extern swig_type_97 _wrap_socket_local_address_capi_d4cdc4053756f3cc(swig_type_98 arg1, swig_voidp arg2, swig_type_99 arg3, swig_voidp arg4);
+extern swig_type_100 _wrap_socket_peer_address_capi_d4cdc4053756f3cc(swig_type_101 arg1, swig_voidp arg2, swig_type_102 arg3, swig_voidp arg4);
+extern swig_type_103 _wrap_socket_set_nodelay_capi_d4cdc4053756f3cc(swig_type_104 arg1, swig_type_105 arg2);
+extern swig_type_106 _wrap_socket_close_capi_d4cdc4053756f3cc(swig_type_107 arg1);
 #undef intgo
 */
 import "C"
@@ -221,13 +221,13 @@ func swigCopyString(s string) string {
 
 func Swig_free(arg1 uintptr) {
 	_swig_i_0 := arg1
-	C._wrap_Swig_free_capi_b84bbcda81e6e3ec(C.uintptr_t(_swig_i_0))
+	C._wrap_Swig_free_capi_d4cdc4053756f3cc(C.uintptr_t(_swig_i_0))
 }
 
 func Swig_malloc(arg1 int) (_swig_ret uintptr) {
 	var swig_r uintptr
 	_swig_i_0 := arg1
-	swig_r = (uintptr)(C._wrap_Swig_malloc_capi_b84bbcda81e6e3ec(C.swig_intgo(_swig_i_0)))
+	swig_r = (uintptr)(C._wrap_Swig_malloc_capi_d4cdc4053756f3cc(C.swig_intgo(_swig_i_0)))
 	return swig_r
 }
 
@@ -235,7 +235,7 @@ func Go_path(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_go_path_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_2(_swig_i_1)))
+	swig_r = (int64)(C._wrap_go_path_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_2(_swig_i_1)))
 	return swig_r
 }
 
@@ -334,13 +334,13 @@ const EVPOLL_ADDRESS_CAPACITY int = 64
 
 func Version() (_swig_ret int64) {
 	var swig_r int64
-	swig_r = (int64)(C._wrap_version_capi_b84bbcda81e6e3ec())
+	swig_r = (int64)(C._wrap_version_capi_d4cdc4053756f3cc())
 	return swig_r
 }
 
 func Version_string() (_swig_ret string) {
 	var swig_r string
-	swig_r_p := C._wrap_version_string_capi_b84bbcda81e6e3ec()
+	swig_r_p := C._wrap_version_string_capi_d4cdc4053756f3cc()
 	swig_r = *(*string)(unsafe.Pointer(&swig_r_p))
 	var swig_r_1 string
 	swig_r_1 = swigCopyString(swig_r)
@@ -350,7 +350,7 @@ func Version_string() (_swig_ret string) {
 func Strerror(arg1 int64) (_swig_ret string) {
 	var swig_r string
 	_swig_i_0 := arg1
-	swig_r_p := C._wrap_strerror_capi_b84bbcda81e6e3ec(C.swig_type_6(_swig_i_0))
+	swig_r_p := C._wrap_strerror_capi_d4cdc4053756f3cc(C.swig_type_6(_swig_i_0))
 	swig_r = *(*string)(unsafe.Pointer(&swig_r_p))
 	var swig_r_1 string
 	swig_r_1 = swigCopyString(swig_r)
@@ -361,7 +361,7 @@ func Info(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_info_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_info_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -370,7 +370,7 @@ func Describe(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret i
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_describe_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_9(_swig_i_2)))
+	swig_r = (int64)(C._wrap_describe_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_9(_swig_i_2)))
 	return swig_r
 }
 
@@ -378,14 +378,14 @@ func Open(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_open_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_open_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func Shutdown(arg1 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_shutdown_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0)))
+	swig_r = (int64)(C._wrap_shutdown_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0)))
 	return swig_r
 }
 
@@ -393,7 +393,7 @@ func Close(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_close_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_13(_swig_i_1)))
+	swig_r = (int64)(C._wrap_close_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_13(_swig_i_1)))
 	return swig_r
 }
 
@@ -401,7 +401,7 @@ func Stats(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_stats_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_stats_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -412,7 +412,7 @@ func Add(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32, arg5 uint32)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_add_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_16(_swig_i_1), C.swig_type_17(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
+	swig_r = (int64)(C._wrap_add_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_16(_swig_i_1), C.swig_type_17(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
 	return swig_r
 }
 
@@ -423,7 +423,7 @@ func Modify(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32, arg5 uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_modify_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_19(_swig_i_1), C.swig_type_20(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
+	swig_r = (int64)(C._wrap_modify_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_19(_swig_i_1), C.swig_type_20(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
 	return swig_r
 }
 
@@ -433,7 +433,7 @@ func Rearm(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32) (_swig_ret
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_rearm_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_22(_swig_i_1), C.swig_type_23(_swig_i_2), C.int(_swig_i_3)))
+	swig_r = (int64)(C._wrap_rearm_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_22(_swig_i_1), C.swig_type_23(_swig_i_2), C.int(_swig_i_3)))
 	return swig_r
 }
 
@@ -442,7 +442,7 @@ func Remove(arg1 unsafe.Pointer, arg2 int64, arg3 uint64) (_swig_ret int64) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_remove_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_25(_swig_i_1), C.swig_type_26(_swig_i_2)))
+	swig_r = (int64)(C._wrap_remove_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_25(_swig_i_1), C.swig_type_26(_swig_i_2)))
 	return swig_r
 }
 
@@ -451,7 +451,7 @@ func Update(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_update_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_28(_swig_i_2)))
+	swig_r = (int64)(C._wrap_update_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_28(_swig_i_2)))
 	return swig_r
 }
 
@@ -461,7 +461,7 @@ func Wait(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 int64) (_sw
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_wait_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_30(_swig_i_2), C.swig_type_31(_swig_i_3)))
+	swig_r = (int64)(C._wrap_wait_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_30(_swig_i_2), C.swig_type_31(_swig_i_3)))
 	return swig_r
 }
 
@@ -475,14 +475,14 @@ func Turn(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 unsafe.Poin
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int64)(C._wrap_turn_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_33(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_34(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_type_35(_swig_i_6), C.swig_type_36(_swig_i_7)))
+	swig_r = (int64)(C._wrap_turn_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_33(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_34(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_type_35(_swig_i_6), C.swig_type_36(_swig_i_7)))
 	return swig_r
 }
 
 func Wake(arg1 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_wake_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0)))
+	swig_r = (int64)(C._wrap_wake_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0)))
 	return swig_r
 }
 
@@ -491,7 +491,7 @@ func Post(arg1 unsafe.Pointer, arg2 uint64, arg3 int64) (_swig_ret int64) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_post_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_39(_swig_i_1), C.swig_type_40(_swig_i_2)))
+	swig_r = (int64)(C._wrap_post_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_39(_swig_i_1), C.swig_type_40(_swig_i_2)))
 	return swig_r
 }
 
@@ -499,7 +499,7 @@ func Attach(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_attach_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_42(_swig_i_1)))
+	swig_r = (int64)(C._wrap_attach_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_42(_swig_i_1)))
 	return swig_r
 }
 
@@ -508,7 +508,7 @@ func Submit(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_submit_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_44(_swig_i_2)))
+	swig_r = (int64)(C._wrap_submit_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_44(_swig_i_2)))
 	return swig_r
 }
 
@@ -519,7 +519,7 @@ func Submit_list(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_submit_list_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_46(_swig_i_2), C.swig_type_47(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int64)(C._wrap_submit_list_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_46(_swig_i_2), C.swig_type_47(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	return swig_r
 }
 
@@ -529,7 +529,7 @@ func List_take(arg1 unsafe.Pointer, arg2 uint64, arg3 unsafe.Pointer, arg4 int64
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_list_take_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_49(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_type_50(_swig_i_3)))
+	swig_r = (int64)(C._wrap_list_take_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_49(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_type_50(_swig_i_3)))
 	return swig_r
 }
 
@@ -537,7 +537,7 @@ func Cancel(arg1 unsafe.Pointer, arg2 uint64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_cancel_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_52(_swig_i_1)))
+	swig_r = (int64)(C._wrap_cancel_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_52(_swig_i_1)))
 	return swig_r
 }
 
@@ -545,7 +545,7 @@ func Cancel_handle(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_cancel_handle_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_type_54(_swig_i_1)))
+	swig_r = (int64)(C._wrap_cancel_handle_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_54(_swig_i_1)))
 	return swig_r
 }
 
@@ -554,7 +554,7 @@ func File_open(arg1 string, arg2 uint32, arg3 unsafe.Pointer) (_swig_ret int64) 
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_file_open_capi_b84bbcda81e6e3ec(*(*C.swig_type_56)(unsafe.Pointer(&_swig_i_0)), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_file_open_capi_d4cdc4053756f3cc(*(*C.swig_type_56)(unsafe.Pointer(&_swig_i_0)), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -565,14 +565,14 @@ func File_size(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_file_size_capi_b84bbcda81e6e3ec(C.swig_type_58(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_file_size_capi_d4cdc4053756f3cc(C.swig_type_58(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func File_close(arg1 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_file_close_capi_b84bbcda81e6e3ec(C.swig_type_60(_swig_i_0)))
+	swig_r = (int64)(C._wrap_file_close_capi_d4cdc4053756f3cc(C.swig_type_60(_swig_i_0)))
 	return swig_r
 }
 
@@ -581,14 +581,14 @@ func Buffer_alloc(arg1 uint64, arg2 uint32, arg3 unsafe.Pointer) (_swig_ret int6
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_buffer_alloc_capi_b84bbcda81e6e3ec(C.swig_type_62(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_buffer_alloc_capi_d4cdc4053756f3cc(C.swig_type_62(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
 func Buffer_free(arg1 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_buffer_free_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0)))
+	swig_r = (int64)(C._wrap_buffer_free_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0)))
 	return swig_r
 }
 
@@ -598,7 +598,7 @@ func Socket_tcp_listen(arg1 string, arg2 int64, arg3 int64, arg4 unsafe.Pointer)
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_tcp_listen_capi_b84bbcda81e6e3ec(*(*C.swig_type_65)(unsafe.Pointer(&_swig_i_0)), C.swig_type_66(_swig_i_1), C.swig_type_67(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_tcp_listen_capi_d4cdc4053756f3cc(*(*C.swig_type_65)(unsafe.Pointer(&_swig_i_0)), C.swig_type_66(_swig_i_1), C.swig_type_67(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -610,7 +610,7 @@ func Socket_tcp_connect(arg1 string, arg2 int64, arg3 unsafe.Pointer) (_swig_ret
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_tcp_connect_capi_b84bbcda81e6e3ec(*(*C.swig_type_69)(unsafe.Pointer(&_swig_i_0)), C.swig_type_70(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_tcp_connect_capi_d4cdc4053756f3cc(*(*C.swig_type_69)(unsafe.Pointer(&_swig_i_0)), C.swig_type_70(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -621,7 +621,7 @@ func Socket_accept(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_accept_capi_b84bbcda81e6e3ec(C.swig_type_72(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_accept_capi_d4cdc4053756f3cc(C.swig_type_72(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -630,7 +630,7 @@ func Socket_udp_bind(arg1 string, arg2 int64, arg3 unsafe.Pointer) (_swig_ret in
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_udp_bind_capi_b84bbcda81e6e3ec(*(*C.swig_type_74)(unsafe.Pointer(&_swig_i_0)), C.swig_type_75(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_udp_bind_capi_d4cdc4053756f3cc(*(*C.swig_type_74)(unsafe.Pointer(&_swig_i_0)), C.swig_type_75(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -641,7 +641,7 @@ func Socket_pair(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_pair_capi_b84bbcda81e6e3ec(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_pair_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -650,7 +650,7 @@ func Socket_recv(arg1 int64, arg2 unsafe.Pointer, arg3 uint64) (_swig_ret int64)
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_recv_capi_b84bbcda81e6e3ec(C.swig_type_78(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_79(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_recv_capi_d4cdc4053756f3cc(C.swig_type_78(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_79(_swig_i_2)))
 	return swig_r
 }
 
@@ -659,7 +659,7 @@ func Socket_send(arg1 int64, arg2 unsafe.Pointer, arg3 uint64) (_swig_ret int64)
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_send_capi_b84bbcda81e6e3ec(C.swig_type_81(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_82(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_send_capi_d4cdc4053756f3cc(C.swig_type_81(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_82(_swig_i_2)))
 	return swig_r
 }
 
@@ -671,7 +671,7 @@ func Socket_recvfrom(arg1 int64, arg2 unsafe.Pointer, arg3 uint64, arg4 unsafe.P
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int64)(C._wrap_socket_recvfrom_capi_b84bbcda81e6e3ec(C.swig_type_84(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_85(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_86(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int64)(C._wrap_socket_recvfrom_capi_d4cdc4053756f3cc(C.swig_type_84(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_85(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_86(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	return swig_r
 }
 
@@ -682,7 +682,7 @@ func Socket_sendto(arg1 int64, arg2 unsafe.Pointer, arg3 uint64, arg4 string, ar
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_socket_sendto_capi_b84bbcda81e6e3ec(C.swig_type_88(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_89(_swig_i_2), *(*C.swig_type_90)(unsafe.Pointer(&_swig_i_3)), C.swig_type_91(_swig_i_4)))
+	swig_r = (int64)(C._wrap_socket_sendto_capi_d4cdc4053756f3cc(C.swig_type_88(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_89(_swig_i_2), *(*C.swig_type_90)(unsafe.Pointer(&_swig_i_3)), C.swig_type_91(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg4
 	}
@@ -693,7 +693,7 @@ func Socket_shutdown(arg1 int64, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_shutdown_capi_b84bbcda81e6e3ec(C.swig_type_93(_swig_i_0), C.swig_type_94(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_shutdown_capi_d4cdc4053756f3cc(C.swig_type_93(_swig_i_0), C.swig_type_94(_swig_i_1)))
 	return swig_r
 }
 
@@ -701,7 +701,7 @@ func Socket_take_error(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_take_error_capi_b84bbcda81e6e3ec(C.swig_type_96(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_take_error_capi_d4cdc4053756f3cc(C.swig_type_96(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -711,7 +711,7 @@ func Socket_local_address(arg1 int64, arg2 unsafe.Pointer, arg3 int64, arg4 unsa
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_local_address_capi_b84bbcda81e6e3ec(C.swig_type_98(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_99(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_local_address_capi_d4cdc4053756f3cc(C.swig_type_98(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_99(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
@@ -721,7 +721,7 @@ func Socket_peer_address(arg1 int64, arg2 unsafe.Pointer, arg3 int64, arg4 unsaf
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_peer_address_capi_b84bbcda81e6e3ec(C.swig_type_101(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_102(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_peer_address_capi_d4cdc4053756f3cc(C.swig_type_101(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_102(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
@@ -729,13 +729,13 @@ func Socket_set_nodelay(arg1 int64, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_set_nodelay_capi_b84bbcda81e6e3ec(C.swig_type_104(_swig_i_0), C.swig_type_105(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_set_nodelay_capi_d4cdc4053756f3cc(C.swig_type_104(_swig_i_0), C.swig_type_105(_swig_i_1)))
 	return swig_r
 }
 
 func Socket_close(arg1 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_socket_close_capi_b84bbcda81e6e3ec(C.swig_type_107(_swig_i_0)))
+	swig_r = (int64)(C._wrap_socket_close_capi_d4cdc4053756f3cc(C.swig_type_107(_swig_i_0)))
 	return swig_r
 }

@@ -203,7 +203,7 @@ int32_t evpoll_go_path(char *text_out, int32_t capacity);
 extern "C" {
 #endif
 
-void _wrap_Swig_free_capi_b84bbcda81e6e3ec(void *_swig_go_0) {
+void _wrap_Swig_free_capi_d4cdc4053756f3cc(void *_swig_go_0) {
   void *arg1 = (void *) 0 ;
   
   arg1 = *(void **)&_swig_go_0; 
@@ -213,7 +213,7 @@ void _wrap_Swig_free_capi_b84bbcda81e6e3ec(void *_swig_go_0) {
 }
 
 
-void *_wrap_Swig_malloc_capi_b84bbcda81e6e3ec(intgo _swig_go_0) {
+void *_wrap_Swig_malloc_capi_d4cdc4053756f3cc(intgo _swig_go_0) {
   int arg1 ;
   void *result = 0 ;
   void *_swig_go_result;
@@ -226,7 +226,7 @@ void *_wrap_Swig_malloc_capi_b84bbcda81e6e3ec(intgo _swig_go_0) {
 }
 
 
-long long _wrap_go_path_capi_b84bbcda81e6e3ec(char *_swig_go_0, long long _swig_go_1) {
+long long _wrap_go_path_capi_d4cdc4053756f3cc(char *_swig_go_0, long long _swig_go_1) {
   char *arg1 = (char *) 0 ;
   int32_t arg2 ;
   int32_t result;
@@ -242,7 +242,7 @@ long long _wrap_go_path_capi_b84bbcda81e6e3ec(char *_swig_go_0, long long _swig_
 }
 
 
-long long _wrap_version_capi_b84bbcda81e6e3ec() {
+long long _wrap_version_capi_d4cdc4053756f3cc() {
   int32_t result;
   long long _swig_go_result;
   
@@ -253,7 +253,7 @@ long long _wrap_version_capi_b84bbcda81e6e3ec() {
 }
 
 
-_gostring_ _wrap_version_string_capi_b84bbcda81e6e3ec() {
+_gostring_ _wrap_version_string_capi_d4cdc4053756f3cc() {
   char *result = 0 ;
   _gostring_ _swig_go_result;
   
@@ -264,7 +264,7 @@ _gostring_ _wrap_version_string_capi_b84bbcda81e6e3ec() {
 }
 
 
-_gostring_ _wrap_strerror_capi_b84bbcda81e6e3ec(long long _swig_go_0) {
+_gostring_ _wrap_strerror_capi_d4cdc4053756f3cc(long long _swig_go_0) {
   int32_t arg1 ;
   char *result = 0 ;
   _gostring_ _swig_go_result;
@@ -277,7 +277,7 @@ _gostring_ _wrap_strerror_capi_b84bbcda81e6e3ec(long long _swig_go_0) {
 }
 
 
-long long _wrap_info_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, struct evpoll_info *_swig_go_1) {
+long long _wrap_info_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, struct evpoll_info *_swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   struct evpoll_info *arg2 = (struct evpoll_info *) 0 ;
   int32_t result;
@@ -294,7 +294,7 @@ long long _wrap_info_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, struct evpoll_inf
 }
 
 
-long long _wrap_describe_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, char *_swig_go_1, long long _swig_go_2) {
+long long _wrap_describe_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, char *_swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   char *arg2 = (char *) 0 ;
   int32_t arg3 ;
@@ -313,7 +313,7 @@ long long _wrap_describe_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, char *_swig_g
 }
 
 
-long long _wrap_open_capi_b84bbcda81e6e3ec(evpoll_options *_swig_go_0, evpoll **_swig_go_1) {
+long long _wrap_open_capi_d4cdc4053756f3cc(evpoll_options *_swig_go_0, evpoll **_swig_go_1) {
   evpoll_options *arg1 = (evpoll_options *) 0 ;
   evpoll **arg2 = (evpoll **) 0 ;
   int32_t result;
@@ -330,7 +330,7 @@ long long _wrap_open_capi_b84bbcda81e6e3ec(evpoll_options *_swig_go_0, evpoll **
 }
 
 
-long long _wrap_shutdown_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0) {
+long long _wrap_shutdown_capi_d4cdc4053756f3cc(evpoll *_swig_go_0) {
   evpoll *arg1 = (evpoll *) 0 ;
   int32_t result;
   long long _swig_go_result;
@@ -344,7 +344,7 @@ long long _wrap_shutdown_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0) {
 }
 
 
-long long _wrap_close_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1) {
+long long _wrap_close_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   int64_t arg2 ;
   int32_t result;
@@ -360,7 +360,7 @@ long long _wrap_close_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_
 }
 
 
-long long _wrap_stats_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, struct evpoll_stats *_swig_go_1) {
+long long _wrap_stats_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, struct evpoll_stats *_swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   struct evpoll_stats *arg2 = (struct evpoll_stats *) 0 ;
   int32_t result;
@@ -377,7 +377,7 @@ long long _wrap_stats_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, struct evpoll_st
 }
 
 
-long long _wrap_add_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3, int _swig_go_4) {
+long long _wrap_add_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3, int _swig_go_4) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   uint64_t arg3 ;
@@ -399,7 +399,7 @@ long long _wrap_add_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go
 }
 
 
-long long _wrap_modify_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3, int _swig_go_4) {
+long long _wrap_modify_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3, int _swig_go_4) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   uint64_t arg3 ;
@@ -421,7 +421,7 @@ long long _wrap_modify_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig
 }
 
 
-long long _wrap_rearm_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3) {
+long long _wrap_rearm_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   uint64_t arg3 ;
@@ -441,7 +441,7 @@ long long _wrap_rearm_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_
 }
 
 
-long long _wrap_remove_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
+long long _wrap_remove_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   uint64_t arg3 ;
@@ -459,7 +459,7 @@ long long _wrap_remove_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig
 }
 
 
-long long _wrap_update_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_change *_swig_go_1, long long _swig_go_2) {
+long long _wrap_update_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_change *_swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_change *arg2 = (evpoll_change *) 0 ;
   int32_t arg3 ;
@@ -478,7 +478,7 @@ long long _wrap_update_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_change *
 }
 
 
-long long _wrap_wait_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_event *_swig_go_1, long long _swig_go_2, long long _swig_go_3) {
+long long _wrap_wait_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_event *_swig_go_1, long long _swig_go_2, long long _swig_go_3) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_event *arg2 = (evpoll_event *) 0 ;
   int32_t arg3 ;
@@ -499,7 +499,7 @@ long long _wrap_wait_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_event *_sw
 }
 
 
-long long _wrap_turn_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_change *_swig_go_1, long long _swig_go_2, evpoll_io *_swig_go_3, long long _swig_go_4, evpoll_event *_swig_go_5, long long _swig_go_6, long long _swig_go_7) {
+long long _wrap_turn_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_change *_swig_go_1, long long _swig_go_2, evpoll_io *_swig_go_3, long long _swig_go_4, evpoll_event *_swig_go_5, long long _swig_go_6, long long _swig_go_7) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_change *arg2 = (evpoll_change *) 0 ;
   int32_t arg3 ;
@@ -530,7 +530,7 @@ long long _wrap_turn_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_change *_s
 }
 
 
-long long _wrap_wake_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0) {
+long long _wrap_wake_capi_d4cdc4053756f3cc(evpoll *_swig_go_0) {
   evpoll *arg1 = (evpoll *) 0 ;
   int32_t result;
   long long _swig_go_result;
@@ -544,7 +544,7 @@ long long _wrap_wake_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0) {
 }
 
 
-long long _wrap_post_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
+long long _wrap_post_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   uint64_t arg2 ;
   int64_t arg3 ;
@@ -562,7 +562,7 @@ long long _wrap_post_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_g
 }
 
 
-long long _wrap_attach_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1) {
+long long _wrap_attach_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   int32_t result;
@@ -578,7 +578,7 @@ long long _wrap_attach_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig
 }
 
 
-long long _wrap_submit_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2) {
+long long _wrap_submit_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_io *arg2 = (evpoll_io *) 0 ;
   int32_t arg3 ;
@@ -597,7 +597,7 @@ long long _wrap_submit_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_io *_swi
 }
 
 
-long long _wrap_submit_list_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2, long long _swig_go_3, uint64_t *_swig_go_4) {
+long long _wrap_submit_list_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2, long long _swig_go_3, uint64_t *_swig_go_4) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_io *arg2 = (evpoll_io *) 0 ;
   int32_t arg3 ;
@@ -621,7 +621,7 @@ long long _wrap_submit_list_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, evpoll_io 
 }
 
 
-long long _wrap_list_take_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1, evpoll_result *_swig_go_2, long long _swig_go_3) {
+long long _wrap_list_take_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, evpoll_result *_swig_go_2, long long _swig_go_3) {
   evpoll *arg1 = (evpoll *) 0 ;
   uint64_t arg2 ;
   evpoll_result *arg3 = (evpoll_result *) 0 ;
@@ -642,7 +642,7 @@ long long _wrap_list_take_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _s
 }
 
 
-long long _wrap_cancel_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1) {
+long long _wrap_cancel_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   uint64_t arg2 ;
   int32_t result;
@@ -658,7 +658,7 @@ long long _wrap_cancel_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig
 }
 
 
-long long _wrap_cancel_handle_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long long _swig_go_1) {
+long long _wrap_cancel_handle_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   int32_t result;
@@ -674,7 +674,7 @@ long long _wrap_cancel_handle_capi_b84bbcda81e6e3ec(evpoll *_swig_go_0, long lon
 }
 
 
-long long _wrap_file_open_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, int _swig_go_1, evpoll_handle *_swig_go_2) {
+long long _wrap_file_open_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, int _swig_go_1, evpoll_handle *_swig_go_2) {
   char *arg1 = (char *) 0 ;
   uint32_t arg2 ;
   evpoll_handle *arg3 = (evpoll_handle *) 0 ;
@@ -697,7 +697,7 @@ long long _wrap_file_open_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, int _swig
 }
 
 
-long long _wrap_file_size_capi_b84bbcda81e6e3ec(long long _swig_go_0, int64_t *_swig_go_1) {
+long long _wrap_file_size_capi_d4cdc4053756f3cc(long long _swig_go_0, int64_t *_swig_go_1) {
   evpoll_handle arg1 ;
   int64_t *arg2 = (int64_t *) 0 ;
   int32_t result;
@@ -713,7 +713,7 @@ long long _wrap_file_size_capi_b84bbcda81e6e3ec(long long _swig_go_0, int64_t *_
 }
 
 
-long long _wrap_file_close_capi_b84bbcda81e6e3ec(long long _swig_go_0) {
+long long _wrap_file_close_capi_d4cdc4053756f3cc(long long _swig_go_0) {
   evpoll_handle arg1 ;
   int32_t result;
   long long _swig_go_result;
@@ -726,7 +726,7 @@ long long _wrap_file_close_capi_b84bbcda81e6e3ec(long long _swig_go_0) {
 }
 
 
-long long _wrap_buffer_alloc_capi_b84bbcda81e6e3ec(long long _swig_go_0, int _swig_go_1, void **_swig_go_2) {
+long long _wrap_buffer_alloc_capi_d4cdc4053756f3cc(long long _swig_go_0, int _swig_go_1, void **_swig_go_2) {
   uint64_t arg1 ;
   uint32_t arg2 ;
   void **arg3 = (void **) 0 ;
@@ -744,7 +744,7 @@ long long _wrap_buffer_alloc_capi_b84bbcda81e6e3ec(long long _swig_go_0, int _sw
 }
 
 
-long long _wrap_buffer_free_capi_b84bbcda81e6e3ec(void *_swig_go_0) {
+long long _wrap_buffer_free_capi_d4cdc4053756f3cc(void *_swig_go_0) {
   void *arg1 = (void *) 0 ;
   int32_t result;
   long long _swig_go_result;
@@ -758,7 +758,7 @@ long long _wrap_buffer_free_capi_b84bbcda81e6e3ec(void *_swig_go_0) {
 }
 
 
-long long _wrap_socket_tcp_listen_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, long long _swig_go_1, long long _swig_go_2, evpoll_handle *_swig_go_3) {
+long long _wrap_socket_tcp_listen_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, long long _swig_go_1, long long _swig_go_2, evpoll_handle *_swig_go_3) {
   char *arg1 = (char *) 0 ;
   int32_t arg2 ;
   int32_t arg3 ;
@@ -783,7 +783,7 @@ long long _wrap_socket_tcp_listen_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, l
 }
 
 
-long long _wrap_socket_tcp_connect_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, long long _swig_go_1, evpoll_handle *_swig_go_2) {
+long long _wrap_socket_tcp_connect_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, long long _swig_go_1, evpoll_handle *_swig_go_2) {
   char *arg1 = (char *) 0 ;
   int32_t arg2 ;
   evpoll_handle *arg3 = (evpoll_handle *) 0 ;
@@ -806,7 +806,7 @@ long long _wrap_socket_tcp_connect_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, 
 }
 
 
-long long _wrap_socket_accept_capi_b84bbcda81e6e3ec(long long _swig_go_0, evpoll_handle *_swig_go_1) {
+long long _wrap_socket_accept_capi_d4cdc4053756f3cc(long long _swig_go_0, evpoll_handle *_swig_go_1) {
   evpoll_handle arg1 ;
   evpoll_handle *arg2 = (evpoll_handle *) 0 ;
   int32_t result;
@@ -822,7 +822,7 @@ long long _wrap_socket_accept_capi_b84bbcda81e6e3ec(long long _swig_go_0, evpoll
 }
 
 
-long long _wrap_socket_udp_bind_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, long long _swig_go_1, evpoll_handle *_swig_go_2) {
+long long _wrap_socket_udp_bind_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, long long _swig_go_1, evpoll_handle *_swig_go_2) {
   char *arg1 = (char *) 0 ;
   int32_t arg2 ;
   evpoll_handle *arg3 = (evpoll_handle *) 0 ;
@@ -845,7 +845,7 @@ long long _wrap_socket_udp_bind_capi_b84bbcda81e6e3ec(_gostring_ _swig_go_0, lon
 }
 
 
-long long _wrap_socket_pair_capi_b84bbcda81e6e3ec(evpoll_handle *_swig_go_0, evpoll_handle *_swig_go_1) {
+long long _wrap_socket_pair_capi_d4cdc4053756f3cc(evpoll_handle *_swig_go_0, evpoll_handle *_swig_go_1) {
   evpoll_handle *arg1 = (evpoll_handle *) 0 ;
   evpoll_handle *arg2 = (evpoll_handle *) 0 ;
   int32_t result;
@@ -862,7 +862,7 @@ long long _wrap_socket_pair_capi_b84bbcda81e6e3ec(evpoll_handle *_swig_go_0, evp
 }
 
 
-long long _wrap_socket_recv_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2) {
+long long _wrap_socket_recv_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2) {
   evpoll_handle arg1 ;
   void *arg2 = (void *) 0 ;
   uint64_t arg3 ;
@@ -880,7 +880,7 @@ long long _wrap_socket_recv_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *_s
 }
 
 
-long long _wrap_socket_send_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2) {
+long long _wrap_socket_send_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2) {
   evpoll_handle arg1 ;
   void *arg2 = (void *) 0 ;
   uint64_t arg3 ;
@@ -898,7 +898,7 @@ long long _wrap_socket_send_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *_s
 }
 
 
-long long _wrap_socket_recvfrom_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2, char *_swig_go_3, long long _swig_go_4, int32_t *_swig_go_5) {
+long long _wrap_socket_recvfrom_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2, char *_swig_go_3, long long _swig_go_4, int32_t *_swig_go_5) {
   evpoll_handle arg1 ;
   void *arg2 = (void *) 0 ;
   uint64_t arg3 ;
@@ -924,7 +924,7 @@ long long _wrap_socket_recvfrom_capi_b84bbcda81e6e3ec(long long _swig_go_0, void
 }
 
 
-long long _wrap_socket_sendto_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2, _gostring_ _swig_go_3, long long _swig_go_4) {
+long long _wrap_socket_sendto_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2, _gostring_ _swig_go_3, long long _swig_go_4) {
   evpoll_handle arg1 ;
   void *arg2 = (void *) 0 ;
   uint64_t arg3 ;
@@ -951,7 +951,7 @@ long long _wrap_socket_sendto_capi_b84bbcda81e6e3ec(long long _swig_go_0, void *
 }
 
 
-long long _wrap_socket_shutdown_capi_b84bbcda81e6e3ec(long long _swig_go_0, long long _swig_go_1) {
+long long _wrap_socket_shutdown_capi_d4cdc4053756f3cc(long long _swig_go_0, long long _swig_go_1) {
   evpoll_handle arg1 ;
   int32_t arg2 ;
   int32_t result;
@@ -966,7 +966,7 @@ long long _wrap_socket_shutdown_capi_b84bbcda81e6e3ec(long long _swig_go_0, long
 }
 
 
-long long _wrap_socket_take_error_capi_b84bbcda81e6e3ec(long long _swig_go_0, int32_t *_swig_go_1) {
+long long _wrap_socket_take_error_capi_d4cdc4053756f3cc(long long _swig_go_0, int32_t *_swig_go_1) {
   evpoll_handle arg1 ;
   int32_t *arg2 = (int32_t *) 0 ;
   int32_t result;
@@ -982,7 +982,7 @@ long long _wrap_socket_take_error_capi_b84bbcda81e6e3ec(long long _swig_go_0, in
 }
 
 
-long long _wrap_socket_local_address_capi_b84bbcda81e6e3ec(long long _swig_go_0, char *_swig_go_1, long long _swig_go_2, int32_t *_swig_go_3) {
+long long _wrap_socket_local_address_capi_d4cdc4053756f3cc(long long _swig_go_0, char *_swig_go_1, long long _swig_go_2, int32_t *_swig_go_3) {
   evpoll_handle arg1 ;
   char *arg2 = (char *) 0 ;
   int32_t arg3 ;
@@ -1003,7 +1003,7 @@ long long _wrap_socket_local_address_capi_b84bbcda81e6e3ec(long long _swig_go_0,
 }
 
 
-long long _wrap_socket_peer_address_capi_b84bbcda81e6e3ec(long long _swig_go_0, char *_swig_go_1, long long _swig_go_2, int32_t *_swig_go_3) {
+long long _wrap_socket_peer_address_capi_d4cdc4053756f3cc(long long _swig_go_0, char *_swig_go_1, long long _swig_go_2, int32_t *_swig_go_3) {
   evpoll_handle arg1 ;
   char *arg2 = (char *) 0 ;
   int32_t arg3 ;
@@ -1024,7 +1024,7 @@ long long _wrap_socket_peer_address_capi_b84bbcda81e6e3ec(long long _swig_go_0, 
 }
 
 
-long long _wrap_socket_set_nodelay_capi_b84bbcda81e6e3ec(long long _swig_go_0, long long _swig_go_1) {
+long long _wrap_socket_set_nodelay_capi_d4cdc4053756f3cc(long long _swig_go_0, long long _swig_go_1) {
   evpoll_handle arg1 ;
   int32_t arg2 ;
   int32_t result;
@@ -1039,7 +1039,7 @@ long long _wrap_socket_set_nodelay_capi_b84bbcda81e6e3ec(long long _swig_go_0, l
 }
 
 
-long long _wrap_socket_close_capi_b84bbcda81e6e3ec(long long _swig_go_0) {
+long long _wrap_socket_close_capi_d4cdc4053756f3cc(long long _swig_go_0) {
   evpoll_handle arg1 ;
   int32_t result;
   long long _swig_go_result;

@@ -208,17 +208,6 @@ int64_t evp_file_perform(uint32_t code, evpoll_handle h, int64_t offset, void *b
   }
 }
 
-/* The system itself finishes overlapped reads of what is in its cache at once. */
-bool evp_file_is_cached(evpoll_handle h) {
-  (void)h;
-  return false;
-}
-bool evp_file_read_cached(evpoll_handle h, int64_t offset, void *buffer, uint64_t length,
-                          int64_t *result_out) {
-  (void)h, (void)offset, (void)buffer, (void)length, (void)result_out;
-  return false;
-}
-
 /* A length is 32 bits here; this is also a multiple of every sector's size. */
 uint64_t evp_file_length_limit(void) { return 0x7ffff000; }
 
