@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 # Go's part of generate.sh, which sources it.
-generated=bindings/go/internal/capi # read there
+generated=bindings/go/internal/capi
 
 generate_go() {
-  python3 ../go_sources.py $root "$1"
+  python3 ../go_sources.py "$root" "$1"
   # A number in parentheses would become a variable that is read from C when the program starts.
   mkdir "$1/header"
-  sed -E 's/\((-[0-9]+)\)/\1/' $root/abi/evpoll.h > "$1/header/evpoll.h"
+  sed -E 's/\((-[0-9]+)\)/\1/' "$root/abi/evpoll.h" > "$1/header/evpoll.h"
   swig -I"$1/header" -go -cgo -intgosize 64 -outdir "$1" -o "$1/capi_wrap.c" evpoll.i
   rm -r "$1/header"
   # Go looks through everything that a void pointer leads to, at each call, for pointers that C
