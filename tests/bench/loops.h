@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The contenders, each behind the same few functions: an event loop, and something that reads
+ * files. What a row measures is in readiness.c, changes.c, files.c and the others; how a library
+ * is told to do it, as its manual advises, is in loops_raw.c, loops_evpoll.c and peers_*.c. */
+#ifndef BENCH_LOOPS_H
+#define BENCH_LOOPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a row does with a ready descriptor: the same for all. */
+extern void (*handle)(int index);
+/* Events that are still to be handled before run() returns. */
+extern long remaining;
+
+struct loop_type {
+  const char *name;
+  uint32_t flags, mode; /* evpoll's; the mode is the bare loop's too */
+  void *(*open)(const struct loop_type *type, int most);
+  /* Descriptor i is fds[i] and comes to handle(i) when it is readable. When one of these three has
+   * returned the kernel knows. */
+  void (*add)(void *loop, const int *fds, int n);
+  void (*modify)(void *loop, bool writable_too); /* all of them */
+  void (*remove)(void *loop);
+  void (*run)(void *loop); /* until `remaining` is 0 */
+  void (*close)(void *loop);
+};
+
+extern const struct loop_type loop_raw, loop_raw_edge, loop_raw_oneshot;
+extern const struct loop_type loop_many, loop_single, loop_edge, loop_oneshot, loop_oneshot_single;
+extern const struct loop_type loop_uv, loop_event, loop_event_once, loop_ev;
+
+enum { BLOCK = 4096, DEEPEST = 128 };
+
+struct disk_type {
+  const char *name;
+  uint32_t flags;
+  void *(*open)(const struct disk_type *type, int file, char *buffers);
+  /* Reads n blocks, at most DEEPEST, and returns when all are there. */
+  void (*read)(void *disk, const int64_t *offsets, int n);
+  /* Writes a block and makes it durable. */
+  void (*commit)(void *disk, int64_t offset);
+  void (*close)(void *disk);
+};
+
+extern const struct disk_type disk_pread, disk_ring, disk_lio;
+extern const struct disk_type disk_many, disk_single, disk_bound, disk_list, disk_list_single;
+extern const struct disk_type disk_uv;
+
+/* Sockets and files in one wait. A round: n blocks are asked for, and one byte arrives on each of
+ * m sockets, which was written before; returns when all blocks are there and all bytes read. */
+struct mixed_type {
+  const char *name;
+  uint32_t flags;
+  void *(*open)(const struct mixed_type *type, int file, char *buffers, const int *sockets, int m);
+  void (*round)(void *mixed, const int64_t *offsets, int n);
+  void (*close)(void *mixed);
+};
+
+extern const struct mixed_type mixed_raw, mixed_many, mixed_single, mixed_bound, mixed_uv;
+
+/* A thread that sleeps, and another that wakes it. */
+struct wake_type {
+  const char *name;
+  uint32_t flags;
+  void *(*open)(const struct wake_type *type);
+  void (*send)(void *wake);
+  void (*sleep)(void *wake); /* returns when it was woken */
+  void (*close)(void *wake);
+};
+
+extern const struct wake_type wake_raw, wake_many, wake_single, wake_uv, wake_event, wake_ev;
+
+enum { EVENTS = 1024 }; /* the array of a wait, where a loop has one */
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* evpoll-bench full|quick|check FOLDER [GROUP]: a Markdown table on standard output, bench.json in
+ * the folder, which also takes the files that are read and written. See README.md. */
+#include "rows.h"
+
+#include <string.h>
+
+static bool wanted(const char *group, const char *only) { return !only || !strcmp(group, only); }
+
+int main(int argc, char **argv) {
+  static const struct {
+    const char *name;
+    struct effort effort;
+  } efforts[] = {{"full", {5e6, 7e9, 9, 41}},
+                 {"quick", {1.5e6, 0.8e9, 5, 15}},
+                 {"check", {0.1e6, 0.02e9, 1, 3}}};
+  for (int i = 0; i < 3 && argc >= 3; i++)
+    if (strcmp(efforts[i].name, argv[1]) == 0) effort = efforts[i].effort;
+  if (!effort.most) {
+    fprintf(stderr, "usage: evpoll-bench full|quick|check FOLDER [GROUP]\n");
+    return 2;
+  }
+  const char *only = argv[3];
+  report_begin(argv[2]);
+  if (wanted("readiness", only)) readiness_rows();
+  if (wanted("oneshot", only)) oneshot_rows();
+  if (wanted("changes", only)) changes_rows();
+  if (wanted("calls", only)) calls_rows();
+  if (wanted("memory", only)) memory_rows();
+  if (wanted("files", only)) files_rows(argv[2]);
+  if (wanted("wakes", only)) wakes_rows(); /* last: libevent gets its locks there */
+  report_end();
+  return 0;
+}
