@@ -1,10 +1,44 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bench.sh BUILD_DIR: runs the bench on the libraries of that build, prints a Markdown table.
+# bench.sh BUILD_DIR [--quick] [--readme] [PART]: measures with the programs of that build.
+# Without a part: evpoll against its peers. Parts: servers, growth, all, or one group of rows
+# (readiness, oneshot, changes, calls, memory, files, wakes).
+# --quick takes a minute; --readme measures all, and writes the tables into README.md.
 set -euo pipefail
-build=${1:?usage: bench.sh BUILD_DIR}
-scratch=$(mktemp "$build/bench.XXXXXX")
-trap 'rm -f "$scratch"' EXIT
-uname -srm
-"$build/tests/bench/evpoll-bench" "$build/lib/libevpoll.so" \
-  "$build/tests/bench/libevpoll_uncounted.so" "$scratch"
+build=${1:?usage: bench.sh BUILD_DIR [--quick] [--readme] [PART]}
+shift
+here=$(dirname "$0")
+effort=full readme=no part=peers
+for word in "$@"; do
+  case $word in
+  --quick) effort=quick ;;
+  --readme) readme=yes part=all ;;
+  -*)
+    echo "bench: no option $word" >&2
+    exit 2
+    ;;
+  *) part=$word ;;
+  esac
+done
+quick=()
+[ $effort = full ] || quick=(--quick)
+
+# The tables go to the terminal and to the build's folder.
+peers() {
+  "$build/tests/bench/evpoll-bench" $effort "$build" "$@" | tee "$build/peers.md"
+  "$here/results.py" plots "$build"
+}
+servers() { "$here/servers.py" "$build" "${quick[@]}" | tee "$build/servers.md"; }
+growth() { "$build/tests/bench/evpoll-growth" $effort "$build/growth.scratch" | tee "$build/growth.md"; }
+
+case $part in
+peers | servers | growth) "$part" ;;
+all)
+  peers
+  servers
+  growth
+  ;;
+*) peers "$part" ;;
+esac
+[ $readme = no ] || "$here/results.py" readme "$build" "$build"/{peers,servers,growth}.md
+echo "plots and bench.json are in $build" >&2

@@ -1,34 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "slices.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 struct effort effort;
 
-void die(const char *what) {
-  fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
 static double read_clock(clockid_t clock) {
   struct timespec t;
   clock_gettime(clock, &t);
   return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-double now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-double median(double *values, int n) {
-  qsort(values, (size_t)n, sizeof *values, compare);
-  return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
 /* How long a slice is: rounds in one go, or openings of one round each. */
