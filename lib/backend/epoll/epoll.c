@@ -140,9 +140,13 @@ static int32_t watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t 
   if (interest == 0) return watch_nothing(set, fd, key, was, fresh, gone_out);
 
   /* The state is whole before the kernel may report. What it was asked for before it may report
-   * already, and a delivery then clears ARMED: it must stay cleared. */
+   * already, and a delivery then clears ARMED: it must stay cleared. In other modes a delivery
+   * writes nothing, and a store will do. */
   const uint32_t kernel = EVP_IN_SET | interest << EVP_KERNEL_SHIFT;
-  state = atomic_fetch_or_explicit(&s->state, kernel, memory_order_acq_rel) | kernel;
+  if (evp_mode_of(state) == EVPOLL_ONESHOT)
+    state = atomic_fetch_or_explicit(&s->state, kernel, memory_order_acq_rel) | kernel;
+  else
+    atomic_store_explicit(&s->state, state |= kernel, memory_order_release);
   const uint32_t events = epoll_events_of(p, state);
   if (was & EVP_IN_SET) {
     const int os_code = control(set->fd, EPOLL_CTL_MOD, fd, events, key);
