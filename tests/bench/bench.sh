@@ -29,7 +29,9 @@ peers() {
   "$here/results.py" plots "$build"
 }
 servers() { "$here/servers.py" "$build" "${quick[@]}" | tee "$build/servers.md"; }
-growth() { "$build/tests/bench/evpoll-growth" $effort "$build/growth.scratch" | tee "$build/growth.md"; }
+growth() {
+  "$build/tests/bench/evpoll-growth" $effort "$build/growth.scratch" | tee "$build/growth.md"
+}
 
 case $part in
 peers | servers | growth) "$part" ;;

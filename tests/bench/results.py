@@ -4,7 +4,7 @@
 
     results.py plots FOLDER               SVGs of cost over N and over depth, of FOLDER/bench.json
     results.py readme FOLDER MARKDOWN...  puts the tables between the markers of README.md
-    results.py check FOLDER               each row ran, and has figures; ends with "N passed, N failed"
+    results.py check FOLDER               each row ran and has figures; says "N passed, N failed"
 """
 import json
 import math
@@ -17,11 +17,12 @@ BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 # Rows of each group, and contenders that have a figure in each of them.
 ROWS = {"readiness": 6, "oneshot": 6, "add": 3, "modify": 3, "remove": 3, "calls": 6, "memory": 1,
         "cached": 3, "direct": 3, "files": 1, "lists": 2, "mixed": 4, "wakes": 1}
-PLOTS = {  # file: title, groups, what is on the x axis
-    "ring": ("one event of the ring", "readiness", "sockets", lambda row: row.startswith("ring")),
-    "add": ("adding one descriptor", "add", "descriptors", lambda row: True),
-    "cached": ("one block of 4 KiB from the cache", "cached", "depth", lambda row: True),
-    "direct": ("one block of 4 KiB by O_DIRECT", "direct", "depth", lambda row: True),
+PLOTS = {  # file: title, group, rows, the x axis, figure, scale of y
+    "ring": ("one event of the ring", "readiness", "ring", "sockets", "cpu", ""),
+    "add": ("adding one descriptor", "add", "add", "descriptors", "cpu", ""),
+    "cached": ("4 KiB from the cache", "cached", "read", "depth", "cpu", "y"),
+    "direct": ("4 KiB by O_DIRECT", "direct", "read", "depth", "cpu", "y"),
+    "direct-wall": ("4 KiB by O_DIRECT", "direct", "read", "depth", "wall", "y"),
 }
 
 
@@ -30,28 +31,28 @@ def load(folder):
         return json.load(f)
 
 
-def curves(rows):
-    """name: [(x, ns)]; the baseline among them."""
+def curves(rows, figure):
+    """name: [(x, ns)]. A contender's is the baseline's times the ratio, which is the steadier."""
     found = {}
     for row in rows:
-        points = {row["baseline"]["name"]: row["baseline"]} | row["contenders"]
-        for name, figures in points.items():
-            if figures and name != "itself":
-                found.setdefault(name, []).append((row["x"], figures))
+        base = row["baseline"]
+        for name, ratios in ({base["name"]: {figure: 1}} | row["contenders"]).items():
+            if ratios and name != "itself":
+                found.setdefault(name, []).append((row["x"], base[figure + "_ns"] * ratios[figure]))
     return found
 
 
-def plot(folder, name, kind, rows):
-    title, _, x, _ = PLOTS[name]
-    script = [f"set terminal svg size 800,500 font 'sans,13' background 'white'",
-              f"set output '{folder}/{name}-{kind}.svg'", "set logscale xy", "set grid",
-              f"set xlabel '{x}'", f"set ylabel 'ns, {'CPU' if kind == 'cpu' else 'wall'}'",
-              f"set title '{title}'", "set key outside right"]
-    lines = curves(rows)
+def plot(folder, name, rows):
+    title, _, _, x, figure, log = PLOTS[name]
+    lines = curves(rows, figure)
+    ticks = ", ".join(f"'{row['x']:g}' {row['x']}" for row in rows)
+    script = ["set terminal svg noenhanced size 800,500 font 'sans,13' background 'white'",
+              f"set output '{folder}/{name}.svg'", f"set logscale x{log}", "set grid",
+              f"set xtics ({ticks})", f"set xlabel '{x}'",
+              f"set ylabel 'ns, {'CPU' if figure == 'cpu' else 'wall'}'",
+              "" if log else "set yrange [0:]", f"set title '{title}'", "set key outside right"]
     for i, points in enumerate(lines.values()):
-        script.append(f"$d{i} << EOD")
-        script += [f"{at} {figures[kind + '_ns']}" for at, figures in sorted(points, key=lambda p: p[0])]
-        script.append("EOD")
+        script += [f"$d{i} << EOD", *(f"{at} {ns}" for at, ns in points), "EOD"]
     script.append("plot " + ", ".join(f"$d{i} with linespoints lw 2 title '{line}'"
                                       for i, line in enumerate(lines)))
     subprocess.run(["gnuplot"], input="\n".join(script), text=True, check=True)
@@ -59,11 +60,10 @@ def plot(folder, name, kind, rows):
 
 def plots(folder):
     rows = load(folder)["rows"]
-    for name, (_, group, _, wanted) in PLOTS.items():
-        chosen = [row for row in rows if row["group"] == group and wanted(row["row"])]
-        for kind in ["cpu", "wall"] if group == "direct" else ["cpu"]:
-            if chosen:
-                plot(folder, name, kind, chosen)
+    for name, (_, group, prefix, *_) in PLOTS.items():
+        chosen = [row for row in rows if row["group"] == group and row["row"].startswith(prefix)]
+        if chosen:
+            plot(folder, name, chosen)
 
 
 def readme(paths):
@@ -82,8 +82,8 @@ def readme(paths):
 
 
 def finite(figures):
-    return all(isinstance(value, float) and math.isfinite(value) and (value >= 0 or key == "p99")
-               for key, value in ((key, float(value)) for key, value in figures.items()))
+    return all(math.isfinite(value) and (value >= 0 or key == "p99")
+               for key, value in figures.items())
 
 
 def check(folder):

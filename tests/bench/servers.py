@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Real servers on loopback: evpoll-serve beside nginx, under wrk, and evpoll-logd under evpoll-load.
+"""Real servers on loopback: evpoll-serve beside nginx under wrk, evpoll-logd under evpoll-load.
 
     servers.py BUILD_DIR [--quick | --check]
 
@@ -112,7 +112,8 @@ def drive(server, path, seconds):
         sys.exit(f"wrk met errors:\n{done}")
     took = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", done)
     length = float(took.group(2)) * {"ms": 1e-3, "s": 1, "m": 60}[took.group(3)]
-    return {"per_cpu": int(took.group(1)) / max(cpu, 0.01), "per_second": int(took.group(1)) / length,
+    requests = int(took.group(1))
+    return {"per_cpu": requests / max(cpu, 0.01), "per_second": requests / length,
             "p50": microseconds(re.search(r"50%\s+(\S+)", done).group(1)),
             "p99": microseconds(re.search(r"99%\s+(\S+)", done).group(1))}
 
@@ -156,8 +157,8 @@ def log_server(build, folder, windows, seconds):
             sys.exit(f"evpoll-load: {done.stderr}")
         answers, length, p50, p99 = (float(word) for word in done.stdout.split())
         shared = float(re.search(r"\(([\d.]+) records per sync\)", report).group(1))
-        rows.append({"window": window, "per_second": answers / length, "per_cpu": answers / max(cpu, 0.01),
-                     "per_sync": shared, "p50": p50, "p99": p99})
+        rows.append({"window": window, "per_second": answers / length,
+                     "per_cpu": answers / max(cpu, 0.01), "per_sync": shared, "p50": p50, "p99": p99})
     return rows
 
 
@@ -179,14 +180,16 @@ def main():
     with tempfile.TemporaryDirectory(dir=options.build) as folder:
         folder = os.path.abspath(folder)
         files = file_servers(options.build, folder, sizes, 1 if short else 3, 1 if short else 3)
-        logs = log_server(options.build, folder, [1] if options.check else [1, 32], 1 if short else 8)
+        windows = [1] if options.check else [1, 32]
+        logs = log_server(options.build, folder, windows, 1 if short else 8)
     with open(options.build + "/servers.json", "w", encoding="ascii") as f:
         json.dump({"files": files, "logs": logs}, f, indent=1)
+    nginx = {row["size"]: row["per_cpu"] for row in files if row["server"] == "nginx"}
     print(f"\n### File servers, {CONNECTIONS} connections")
     table(["file, server", "requests per CPU second", "against nginx", "requests per second",
            "p50, µs", "p99, µs"],
           [(f"{row['size']}, {row['server']}", row["per_cpu"],
-            f"{row['per_cpu'] / next(r['per_cpu'] for r in files if r['size'] == row['size'] and r['server'] == 'nginx'):.2f}",
+            f"{row['per_cpu'] / nginx[row['size']]:.2f}",
             row["per_second"], row["p50"], row["p99"]) for row in files])
     print(f"\n### evpoll-logd, {CONNECTIONS} connections, records of 100 bytes")
     table(["on their way for each connection", "acknowledged per second", "per CPU second",
