@@ -170,18 +170,21 @@ static void write_file(const char *path) {
   free(r);
 }
 
-static void depth_rows(const char *group, const char *what) {
-  static const struct disk_type *const types[] = {&disk_pread, &disk_ring, &disk_many, &disk_single,
-                                                  &disk_bound, &disk_uv,   &disk_lio};
+static void depth_rows(const char *group, const char *what, const struct disk_type *const *types,
+                       int count) {
   static const int depths[] = {1, 32, 128};
   for (int i = 0; i < 3; i++) {
     char name[80];
     snprintf(name, sizeof name, "read 4 KiB, %s, depth %d", what, depths[i]);
-    disk_row(group, name, depths[i], read_blocks, types, sizeof types / sizeof types[0]);
+    disk_row(group, name, depths[i], read_blocks, types, count);
   }
 }
 
 void files_rows(const char *folder) {
+  /* RWF_NOWAIT serves what is in the cache only. */
+  static const struct disk_type *const cached[] = {&disk_pread, &disk_nowait, &disk_ring,
+                                                   &disk_many,  &disk_single, &disk_bound,
+                                                   &disk_uv,    &disk_lio};
   static const struct disk_type *const all[] = {&disk_pread, &disk_ring, &disk_many, &disk_single,
                                                 &disk_bound, &disk_uv,   &disk_lio};
   static const struct disk_type *const lists[] = {&disk_lio, &disk_list, &disk_list_single,
@@ -194,9 +197,9 @@ void files_rows(const char *folder) {
                "depth n, n are asked for together and waited for. Baseline: one pread() after the "
                "other.");
   use_file(path, 0, CACHED_BLOCKS);
-  depth_rows("cached", "cached");
+  depth_rows("cached", "cached", cached, sizeof cached / sizeof cached[0]);
   use_file(path, O_DIRECT, BLOCKS);
-  depth_rows("direct", "O_DIRECT");
+  depth_rows("direct", "O_DIRECT", all, sizeof all / sizeof all[0]);
   use_file(path, 0, CACHED_BLOCKS);
   disk_row("files", "write 4 KiB, then fdatasync", 1, commit_block, all,
            sizeof all / sizeof all[0]);

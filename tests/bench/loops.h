@@ -43,7 +43,7 @@ struct disk_type {
   void (*close)(void *disk);
 };
 
-extern const struct disk_type disk_pread, disk_ring, disk_lio;
+extern const struct disk_type disk_pread, disk_nowait, disk_ring, disk_lio;
 extern const struct disk_type disk_many, disk_single, disk_bound, disk_list, disk_list_single;
 extern const struct disk_type disk_uv;
 

@@ -11,7 +11,7 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     struct effort effort;
-  } efforts[] = {{"full", {5e6, 7e9, 9, 41}},
+  } efforts[] = {{"full", {5e6, 9e9, 9, 51}},
                  {"quick", {1.5e6, 0.8e9, 5, 15}},
                  {"check", {0.1e6, 0.02e9, 1, 3}}};
   for (int i = 0; i < 3 && argc >= 3; i++)

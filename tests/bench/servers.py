@@ -105,7 +105,7 @@ def microseconds(text):
 def drive(server, path, seconds):
     before = cpu_seconds(server.worker())
     done = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency",
-                           f"http://127.0.0.1:{server.port}/{path}"],
+                           "--timeout", "60s", f"http://127.0.0.1:{server.port}/{path}"],
                           capture_output=True, text=True, check=True).stdout
     cpu = cpu_seconds(server.worker()) - before
     if "Non-2xx" in done or "Socket errors" in done:
@@ -158,7 +158,8 @@ def log_server(build, folder, windows, seconds):
         answers, length, p50, p99 = (float(word) for word in done.stdout.split())
         shared = float(re.search(r"\(([\d.]+) records per sync\)", report).group(1))
         rows.append({"window": window, "per_second": answers / length,
-                     "per_cpu": answers / max(cpu, 0.01), "per_sync": shared, "p50": p50, "p99": p99})
+                     "per_cpu": answers / max(cpu, 0.01), "per_sync": shared,
+                     "p50": p50, "p99": p99})
     return rows
 
 
