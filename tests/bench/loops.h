@@ -32,6 +32,11 @@ extern const struct loop_type loop_uv, loop_event, loop_event_once, loop_ev;
 
 enum { BLOCK = 4096, DEEPEST = 128 };
 
+/* What they say of themselves. */
+const char *version_uv(void);
+const char *version_event(void);
+const char *version_ev(void);
+
 struct disk_type {
   const char *name;
   uint32_t flags;

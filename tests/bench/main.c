@@ -21,7 +21,10 @@ int main(int argc, char **argv) {
     return 2;
   }
   const char *only = argv[3];
-  report_begin(argv[2]);
+  char versions[200];
+  snprintf(versions, sizeof versions, "libuv %s, libevent %s, libev %s", version_uv(),
+           version_event(), version_ev());
+  report_begin(argv[2], versions);
   if (wanted("readiness", only)) readiness_rows();
   if (wanted("oneshot", only)) oneshot_rows();
   if (wanted("changes", only)) changes_rows();

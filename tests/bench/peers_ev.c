@@ -7,6 +7,12 @@
 #include <ev.h>
 #include <stdlib.h>
 
+const char *version_ev(void) {
+  static char text[24];
+  snprintf(text, sizeof text, "%d.%d", ev_version_major(), ev_version_minor());
+  return text;
+}
+
 struct loop {
   struct ev_loop *loop;
   ev_io *watchers;

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+const char *version_event(void) { return event_get_version(); }
+
 struct loop;
 struct item {
   struct loop *loop;

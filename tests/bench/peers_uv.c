@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+const char *version_uv(void) { return uv_version_string(); }
+
 struct loop {
   uv_loop_t loop;
   uv_poll_t *polls;

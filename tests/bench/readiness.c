@@ -24,8 +24,10 @@ bool descriptors_allow(int n, const char *row) {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur >= (rlim_t)n + 100) return true;
-  fprintf(stderr, "bench: no row \"%s\": it needs %d descriptors, and the limit is %ld\n", row, n,
-          (long)limit.rlim_cur);
+  char why[80];
+  snprintf(why, sizeof why, "it needs %d descriptors, and the limit is %ld", n,
+           (long)limit.rlim_cur);
+  report_left_out(row, why);
   return false;
 }
 

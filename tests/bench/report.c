@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MOST_LINES = 24, NAME = 80 };
 
@@ -26,6 +27,7 @@ static struct {
   bool has_base;
 } group;
 static bool first_row = true;
+static int left_out;
 
 static void copy(char *to, const char *from) { snprintf(to, NAME, "%s", from); }
 
@@ -44,7 +46,7 @@ static void processor(char *out) {
   if (f) fclose(f);
 }
 
-void report_begin(const char *folder) {
+void report_begin(const char *folder, const char *versions) {
   char path[4096], model[NAME], date[NAME];
   struct utsname u;
   const time_t t = time(NULL);
@@ -57,7 +59,8 @@ void report_begin(const char *folder) {
   fprintf(json, "{\"kernel\": \"%s %s\", \"machine\": \"%s\", \"processor\": \"%s\", ", u.sysname,
           u.release, u.machine, model);
   fprintf(json, "\"date\": \"%s\", \"rows\": [", date);
-  printf("%s %s, %s (%s), %s\n", u.sysname, u.release, u.machine, model, date);
+  printf("%s %s on %s (%s, %ld processors), %s; %s\n", u.sysname, u.release, u.machine, model,
+         sysconf(_SC_NPROCESSORS_ONLN), date, versions);
 }
 
 /* Where all rows have the same baseline its name is in the heading of its column. */
@@ -158,8 +161,13 @@ void report_row(const struct row *r, const char *unit, struct span base, struct 
   fprintf(stderr, "%s: %s\n", r->group, r->name);
 }
 
+void report_left_out(const char *row, const char *why) {
+  fprintf(stderr, "bench: no row \"%s\": %s\n", row, why);
+  left_out++;
+}
+
 void report_end(void) {
   print_group();
-  fprintf(json, "\n]}\n");
+  fprintf(json, "\n], \"left_out\": %d}\n", left_out);
   fclose(json);
 }

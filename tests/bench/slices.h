@@ -50,7 +50,7 @@ double median(double *values, int n);
 
 /* ---- the report --------------------------------------------------------------------------- */
 
-void report_begin(const char *folder);
+void report_begin(const char *folder, const char *versions);
 /* What the table's rows have in common: a heading and a sentence. */
 void report_group(const char *group, const char *heading, const char *text);
 /* One cell; ratios below 0: a dash. `base_ns` is of the baseline, for one event or operation. */
@@ -60,6 +60,8 @@ struct figure {
   double cpu_ns, wall_ns;
 };
 void report_row(const struct row *r, const char *unit, struct span base, struct figure *f, int n);
+/* A row that cannot run here. */
+void report_left_out(const char *row, const char *why);
 void report_end(void);
 
 void die(const char *what) __attribute__((noreturn));
