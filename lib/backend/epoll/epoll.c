@@ -69,13 +69,11 @@ static uint32_t translate_bits(uint32_t epoll_bits) {
 }
 
 /* EPOLLRDHUP only with READABLE: asked for alone it would be reported for ever to one who cannot
- * make it go away by reading. */
+ * make it go away by reading. Without a branch, since every change asks. */
 static uint32_t epoll_bits_of(uint32_t interest) {
-  uint32_t bits = 0;
-  if (interest & EVPOLL_READABLE) bits |= EPOLLIN | EPOLLRDHUP;
-  if (interest & EVPOLL_WRITABLE) bits |= EPOLLOUT;
-  if (interest & EVPOLL_PRIORITY) bits |= EPOLLPRI;
-  return bits;
+  return (interest & EVPOLL_READABLE) * (EPOLLIN | EPOLLRDHUP) |
+         (interest & EVPOLL_WRITABLE) * (EPOLLOUT / EVPOLL_WRITABLE) |
+         (interest & EVPOLL_PRIORITY) / (EVPOLL_PRIORITY / EPOLLPRI);
 }
 
 /* What the kernel should hold for a state: also how the set is rebuilt. */
