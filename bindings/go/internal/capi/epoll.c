@@ -71,13 +71,11 @@ static uint32_t translate_bits(uint32_t epoll_bits) {
 }
 
 /* EPOLLRDHUP only with READABLE: asked for alone it would be reported for ever to one who cannot
- * make it go away by reading. */
+ * make it go away by reading. Without a branch, since every change asks. */
 static uint32_t epoll_bits_of(uint32_t interest) {
-  uint32_t bits = 0;
-  if (interest & EVPOLL_READABLE) bits |= EPOLLIN | EPOLLRDHUP;
-  if (interest & EVPOLL_WRITABLE) bits |= EPOLLOUT;
-  if (interest & EVPOLL_PRIORITY) bits |= EPOLLPRI;
-  return bits;
+  return (interest & EVPOLL_READABLE) * (EPOLLIN | EPOLLRDHUP) |
+         (interest & EVPOLL_WRITABLE) * (EPOLLOUT / EVPOLL_WRITABLE) |
+         (interest & EVPOLL_PRIORITY) / (EVPOLL_PRIORITY / EPOLLPRI);
 }
 
 /* What the kernel should hold for a state: also how the set is rebuilt. */
@@ -142,9 +140,13 @@ static int32_t watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t 
   if (interest == 0) return watch_nothing(set, fd, key, was, fresh, gone_out);
 
   /* The state is whole before the kernel may report. What it was asked for before it may report
-   * already, and a delivery then clears ARMED: it must stay cleared. */
+   * already, and a delivery then clears ARMED: it must stay cleared. In other modes a delivery
+   * writes nothing, and a store will do. */
   const uint32_t kernel = EVP_IN_SET | interest << EVP_KERNEL_SHIFT;
-  state = atomic_fetch_or_explicit(&s->state, kernel, memory_order_acq_rel) | kernel;
+  if (evp_mode_of(state) == EVPOLL_ONESHOT)
+    state = atomic_fetch_or_explicit(&s->state, kernel, memory_order_acq_rel) | kernel;
+  else
+    atomic_store_explicit(&s->state, state |= kernel, memory_order_release);
   const uint32_t events = epoll_events_of(p, state);
   if (was & EVP_IN_SET) {
     const int os_code = control(set->fd, EPOLL_CTL_MOD, fd, events, key);

@@ -379,7 +379,6 @@ bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out) {
   const evpoll_handle h = op->handle;
   evp_op_free(p, op);
   if (p->io.lingering && !evp_io_uses(p, h)) evp_linger_over(p, h);
-  count_out(p, 1);
   return event;
 }
 
@@ -415,12 +414,14 @@ int32_t evp_io_collect(evpoll *p, evpoll_event *out, int32_t capacity) {
   struct evp_io *io = &p->io;
   int32_t n = 0;
   evp_mutex_lock(&io->lock);
+  const uint64_t before = io->completed;
   struct evp_op *op;
   while (n < capacity && (op = atomic_load_explicit(&io->done_first, memory_order_relaxed))) {
     atomic_store_explicit(&io->done_first, op->next, memory_order_relaxed);
     n += evp_io_complete(p, op, &out[n]);
   }
   if (n < capacity && io->engine) n += io->engine->collect(p, out + n, capacity - n);
+  count_out(p, (uint32_t)(io->completed - before)); /* once, since it is an atomic operation */
   struct evp_linger *ended = io->ended;
   io->ended = NULL;
   evp_mutex_unlock(&io->lock);

@@ -456,7 +456,7 @@ void evp_poller_stats(evpoll *p, struct evpoll_stats *out) {
   }
   out->wakes = atomic_load(&p->wakes);
   out->posts = atomic_load(&p->posts_delivered);
-  out->rearms = atomic_load(&p->rearms);
+  for (int i = 0; i < EVP_STRIPES; i++) out->rearms += atomic_load(&p->rearms[i]);
   out->stale_hits = atomic_load(&p->stale_hits);
   out->set_rebuilds = atomic_load(&p->set_rebuilds);
   out->pool_threads = atomic_load(&p->pool_alive);

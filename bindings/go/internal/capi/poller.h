@@ -55,10 +55,11 @@ struct evpoll {
   _Atomic uint32_t turn; /* which source of events comes first */
   char pad2[64];
 
-  _Atomic uint64_t rearms, stale_hits, set_rebuilds, wakes, posts_delivered;
+  _Atomic uint64_t stale_hits, set_rebuilds, wakes, posts_delivered;
   _Atomic uint32_t pool_alive;
   _Atomic uint32_t aios; /* open requests for foreign operations */
   struct evp_mutex stripes[EVP_STRIPES];
+  _Atomic uint64_t rearms[EVP_STRIPES]; /* written with the stripe's lock held */
   struct evp_posts posts;
   struct evp_io io;
   struct evp_cell cells[EVP_CELLS + 1];

@@ -127,6 +127,13 @@ int32_t evp_source_modify(evpoll *p, evpoll_handle h, uint64_t token, uint32_t i
   return status;
 }
 
+/* Lock held, so that no atomic addition is needed. */
+static void count_rearm(evpoll *p, uint32_t index) {
+  _Atomic uint64_t *counter = &p->rearms[index % EVP_STRIPES];
+  const uint64_t was = atomic_load_explicit(counter, memory_order_relaxed);
+  atomic_store_explicit(counter, was + 1, memory_order_relaxed);
+}
+
 int32_t evp_source_rearm(evpoll *p, evpoll_handle h, uint64_t token, uint32_t bits) {
   if (evp_is_shut_down(p)) return evp_fail(EVPOLL_ERR_SHUTDOWN);
   struct evp_source *s = NULL;
@@ -140,8 +147,8 @@ int32_t evp_source_rearm(evpoll *p, evpoll_handle h, uint64_t token, uint32_t bi
   else if (evp_mode_of(state) != EVPOLL_LEVEL)
     status = evp_backend.rearm(p, h, s, bits, &gone);
   if (gone) evp_source_end(s);
+  if (status == 0) count_rearm(p, (uint32_t)h);
   evp_mutex_unlock(evp_source_lock(p, (uint32_t)h));
-  if (status == 0) evp_count(&p->rearms);
   return status;
 }
 

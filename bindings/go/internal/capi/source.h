@@ -33,11 +33,11 @@ enum {
 };
 #define EVP_AGE 0xff000000u /* the generation's low bits: no state is mistaken for a later one */
 
-/* What may be reported for these interests: errors always, READ_CLOSED with READABLE only. */
+/* What may be reported for these interests: errors always, READ_CLOSED with READABLE only. No
+ * branches, since every change asks. */
 static inline uint32_t evp_report_of(uint32_t interest) {
-  if (interest == 0) return 0;
-  return interest | EVPOLL_ERROR | EVPOLL_WRITE_CLOSED |
-         (interest & EVPOLL_READABLE ? EVPOLL_READ_CLOSED : 0);
+  const uint32_t always = interest ? EVPOLL_ERROR | EVPOLL_WRITE_CLOSED : 0u;
+  return interest | always | (interest & EVPOLL_READABLE) * EVPOLL_READ_CLOSED;
 }
 
 static inline uint32_t evp_mode_of(uint32_t state) { return (state & EVP_MODE) >> EVP_MODE_SHIFT; }
