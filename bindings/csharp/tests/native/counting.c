@@ -31,9 +31,7 @@ PUBLIC uint64_t counting_calls(void) { return counting_total; }
 PUBLIC void counting_hold(int32_t on) { holding = on; }
 
 /* What was withheld is there already: no reason to sleep. */
-static int64_t patience(int64_t timeout_ns) {
-  return !holding && held_count > 0 ? 0 : timeout_ns;
-}
+static int64_t patience(int64_t timeout_ns) { return !holding && held_count > 0 ? 0 : timeout_ns; }
 
 static int32_t withhold(evpoll *p, evpoll_event *events, int32_t capacity, int64_t timeout_ns,
                         int32_t n) {
