@@ -117,8 +117,8 @@ def drive(server, path, seconds):
     length = float(took.group(2)) * {"ms": 1e-3, "s": 1, "m": 60}[took.group(3)]
     requests = int(took.group(1))
     return {"per_cpu": requests / max(cpu, 0.01), "per_second": requests / length,
-            "p50": microseconds(re.search(r"50%\s+(\S+)", done).group(1)),
-            "p99": microseconds(re.search(r"99%\s+(\S+)", done).group(1))}
+            "p50": microseconds(re.search(r"^ +50% +(\S+)", done, re.M).group(1)),
+            "p99": microseconds(re.search(r"^ +99% +(\S+)", done, re.M).group(1))}
 
 
 def file_servers(build, folder, sizes, rounds, seconds):
