@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <random>
 
 namespace evp {
 namespace {
@@ -177,8 +178,10 @@ void TcpPair::CloseB() {
 
 TempFile::TempFile(const std::string &content, uint32_t flags) {
   static std::atomic<unsigned> serial{0};
-  // The address of a static differs between processes that run side by side, and so does the time.
-  path = "evpoll-test-" + std::to_string(Now()) + "-" + std::to_string(serial++);
+  // Processes that run the same tests side by side are at the same file at the same time.
+  static const unsigned run = std::random_device()();
+  path = "evpoll-test-" + std::to_string(run) + "-" + std::to_string(Now()) + "-" +
+         std::to_string(serial++);
   std::FILE *f = std::fopen(path.c_str(), "wb");
   EXPECT_NE(nullptr, f) << path;
   if (!f) return;
