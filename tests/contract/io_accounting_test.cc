@@ -11,7 +11,7 @@
 namespace evp {
 namespace {
 
-constexpr size_t kPiece = 512;
+constexpr size_t kSmallWrite = 512;
 
 // A crowd of random operations on one file: who is in flight, what was asked of whom, and whether
 // each event is allowed to be what it is.
@@ -107,9 +107,9 @@ private:
     io = MakeIo(o->code, file_, next_token_++);
     if (o->code >= EVPOLL_IO_FSYNC) return o;
     const bool writes = o->code == EVPOLL_IO_WRITE || o->code == EVPOLL_IO_WRITEV;
-    o->buffer.assign(random_() % kPiece + 1, writes ? 'w' : '.');
+    o->buffer.assign(random_() % kSmallWrite + 1, writes ? 'w' : '.');
     o->expected = static_cast<int64_t>(o->buffer.size());
-    io.offset = static_cast<int64_t>((random_() % 64 + (writes ? 64 : 0)) * kPiece);
+    io.offset = static_cast<int64_t>((random_() % 64 + (writes ? 64 : 0)) * kSmallWrite);
     io.buffer = EVPOLL_ADDR(o->buffer.data());
     io.length = o->buffer.size();
     if (o->code == EVPOLL_IO_READV || o->code == EVPOLL_IO_WRITEV) {
@@ -144,7 +144,7 @@ protected:
     return MakeIo(EVPOLL_IO_READ, file.handle, token, own, 16);
   }
 
-  TempFile file{std::string(64 * kPiece, 'r') + std::string(65 * kPiece, 'w')};
+  TempFile file{std::string(64 * kSmallWrite, 'r') + std::string(65 * kSmallWrite, 'w')};
   std::vector<char> buffers = std::vector<char>(16 * 4096);
   size_t reads = 0;
 };

@@ -10,7 +10,7 @@
 namespace evp {
 namespace {
 
-constexpr size_t kPiece = 65536;
+constexpr size_t kWriteLength = 65536;
 
 class IoCancel : public Contract {
 protected:
@@ -18,9 +18,10 @@ protected:
   std::vector<evpoll_io> Work(size_t n, evpoll_handle handle, uint64_t first_token = 0) {
     std::vector<evpoll_io> ios;
     for (size_t i = 0; i < n; i++)
-      ios.push_back(i % 4 == 3 ? MakeIo(EVPOLL_IO_FSYNC, handle, first_token + i)
-                               : MakeIo(EVPOLL_IO_WRITE, handle, first_token + i, data.data(),
-                                        kPiece, static_cast<int64_t>(kPiece * (i % 16))));
+      ios.push_back(i % 4 == 3
+                        ? MakeIo(EVPOLL_IO_FSYNC, handle, first_token + i)
+                        : MakeIo(EVPOLL_IO_WRITE, handle, first_token + i, data.data(),
+                                 kWriteLength, static_cast<int64_t>(kWriteLength * (i % 16))));
     return ios;
   }
   void Submit(std::vector<evpoll_io> &ios) {
@@ -34,12 +35,12 @@ protected:
     EXPECT_EQ(EVPOLL_OK, e.status);
     // A write that was stopped in its middle reports what it has done.
     EXPECT_TRUE(io.code == EVPOLL_IO_FSYNC ? e.result == 0
-                                           : e.result > 0 && e.result <= int64_t{kPiece})
+                                           : e.result > 0 && e.result <= int64_t{kWriteLength})
         << e.result;
   }
 
   TempFile file;
-  std::string data = std::string(kPiece, 'w');
+  std::string data = std::string(kWriteLength, 'w');
 };
 INSTANTIATE_TEST_SUITE_P(On, IoCancel, ::testing::ValuesIn(Configs()), ConfigName);
 
@@ -99,7 +100,7 @@ TEST_P(IoCancel, ADeliveredIdDoesNotReachItsSuccessor) {
   char buffer[8];
   uint64_t old = RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, 8)).op;
   for (int round = 0; round < 200; round++) {
-    evpoll_io io = MakeIo(EVPOLL_IO_WRITE, file.handle, 1, data.data(), kPiece);
+    evpoll_io io = MakeIo(EVPOLL_IO_WRITE, file.handle, 1, data.data(), kWriteLength);
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
     ASSERT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel(p, old));
     ASSERT_EQ(EVPOLL_OK, WaitOne().status);
@@ -233,8 +234,8 @@ TEST_P(IoCancel, WritesToAHandleThatWasClosedGoOnAndReport) {
     TempFile closed;
     std::vector<evpoll_io> ios;
     for (uint64_t i = 0; i < 16; i++)
-      ios.push_back(MakeIo(EVPOLL_IO_WRITE, closed.handle, i, data.data(), kPiece,
-                           static_cast<int64_t>(i * kPiece)));
+      ios.push_back(MakeIo(EVPOLL_IO_WRITE, closed.handle, i, data.data(), kWriteLength,
+                           static_cast<int64_t>(i * kWriteLength)));
     Submit(ios);
     EXPECT_EQ(0, evpoll_file_close(closed.handle));
     closed.handle = -1;
@@ -244,7 +245,7 @@ TEST_P(IoCancel, WritesToAHandleThatWasClosedGoOnAndReport) {
     ASSERT_EQ(0, evpoll_file_open(closed.path.c_str(), EVPOLL_FILE_READ, &again));
     EXPECT_EQ(0, evpoll_file_size(again, &size));
     EXPECT_EQ(0, evpoll_file_close(again));
-    EXPECT_EQ(static_cast<int64_t>(16 * kPiece), size);
+    EXPECT_EQ(static_cast<int64_t>(16 * kWriteLength), size);
   }
 }
 

@@ -7,7 +7,7 @@
 namespace evp {
 namespace {
 
-constexpr size_t kPiece = 65536;
+constexpr size_t kBytesEach = 65536;
 
 class IoShutdown : public Contract {
 protected:
@@ -16,8 +16,8 @@ protected:
     std::vector<evpoll_io> ios;
     for (size_t i = 0; i < n; i++)
       ios.push_back(i % 4 == 3 ? MakeIo(EVPOLL_IO_FSYNC, file->handle, i)
-                               : MakeIo(EVPOLL_IO_WRITE, file->handle, i, data.data(), kPiece,
-                                        static_cast<int64_t>(kPiece * (i % 16))));
+                               : MakeIo(EVPOLL_IO_WRITE, file->handle, i, data.data(), kBytesEach,
+                                        static_cast<int64_t>(kBytesEach * (i % 16))));
     return ios;
   }
   // A new poller, and a new file: some systems bind a handle to its first poller.
@@ -31,7 +31,7 @@ protected:
   }
 
   std::unique_ptr<TempFile> file = std::make_unique<TempFile>("content");
-  std::string data = std::string(kPiece, 'w');
+  std::string data = std::string(kBytesEach, 'w');
   char buffer[16];
 };
 INSTANTIATE_TEST_SUITE_P(On, IoShutdown, ::testing::ValuesIn(Configs()), ConfigName);
@@ -143,22 +143,22 @@ TEST_P(IoShutdown, CloseReturnsWithMoreInFlightThanAQueueHolds) {
 
 TEST_P(IoShutdown, AfterCloseNobodyWritesToTheBuffers) {
   for (int round = 0; round < 10; round++) {
-    Renew(std::string(16 * kPiece, 'r'));
-    std::vector<std::string> buffers(16, std::string(kPiece, '.'));
+    Renew(std::string(16 * kBytesEach, 'r'));
+    std::vector<std::string> buffers(16, std::string(kBytesEach, '.'));
     std::vector<evpoll_io> ios;
     for (size_t i = 0; i < 16; i++)
-      ios.push_back(MakeIo(EVPOLL_IO_READ, file->handle, i, buffers[i].data(), kPiece,
-                           static_cast<int64_t>(kPiece * i)));
+      ios.push_back(MakeIo(EVPOLL_IO_READ, file->handle, i, buffers[i].data(), kBytesEach,
+                           static_cast<int64_t>(kBytesEach * i)));
     Submit(ios);
     ASSERT_EQ(0, evpoll_close(p, kLong));
     p = nullptr;
-    for (std::string &b : buffers) b.assign(kPiece, 'm');
+    for (std::string &b : buffers) b.assign(kBytesEach, 'm');
     // Whoever still had the buffers would use them while the same work is done once more.
-    Renew(std::string(kPiece, 'r'));
-    std::string other(kPiece, '.');
+    Renew(std::string(kBytesEach, 'r'));
+    std::string other(kBytesEach, '.');
     for (size_t i = 0; i < 16; i++)
-      RunIo(MakeIo(EVPOLL_IO_READ, file->handle, i, other.data(), kPiece));
-    for (const std::string &b : buffers) ASSERT_TRUE(b == std::string(kPiece, 'm'));
+      RunIo(MakeIo(EVPOLL_IO_READ, file->handle, i, other.data(), kBytesEach));
+    for (const std::string &b : buffers) ASSERT_TRUE(b == std::string(kBytesEach, 'm'));
   }
 }
 

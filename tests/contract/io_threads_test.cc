@@ -9,7 +9,7 @@
 namespace evp {
 namespace {
 
-constexpr size_t kPiece = 131072;
+constexpr size_t kLargeWrite = 131072;
 
 EVP_CONTRACT_FREE_THREADED(IoThreads);
 EVP_CONTRACT_MANY(IoWaiters);
@@ -17,7 +17,7 @@ EVP_CONTRACT_BOUND(IoBound);
 
 TEST_P(IoThreads, OperationsOutliveTheThreadThatSubmittedThem) {
   // Some systems end the work of a thread with the thread. Nobody asked for that here.
-  std::string data(kPiece, 'w');
+  std::string data(kLargeWrite, 'w');
   for (int round = 0; round < 5; round++) {
     TempFile file;
     constexpr size_t kEach = 32;
@@ -25,8 +25,8 @@ TEST_P(IoThreads, OperationsOutliveTheThreadThatSubmittedThem) {
       std::vector<evpoll_io> ios;
       for (size_t i = 0; i < kEach; i++)
         ios.push_back(i % 8 == 7 ? MakeIo(EVPOLL_IO_FSYNC, file.handle, i)
-                                 : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kPiece,
-                                          static_cast<int64_t>(kPiece * i)));
+                                 : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kLargeWrite,
+                                          static_cast<int64_t>(kLargeWrite * i)));
       EXPECT_EQ(static_cast<int32_t>(kEach), evpoll_submit(p, ios.data(), kEach));
     });
     submitter.Join();
@@ -34,7 +34,7 @@ TEST_P(IoThreads, OperationsOutliveTheThreadThatSubmittedThem) {
     for (const evpoll_event &e : WaitFor(kEach)) {
       EXPECT_EQ(1, ++seen[e.token]);
       EXPECT_EQ(EVPOLL_OK, e.status) << evpoll_strerror(e.status);
-      EXPECT_EQ(e.token % 8 == 7 ? 0 : static_cast<int64_t>(kPiece), e.result);
+      EXPECT_EQ(e.token % 8 == 7 ? 0 : static_cast<int64_t>(kLargeWrite), e.result);
     }
   }
 }
@@ -103,7 +103,7 @@ TEST_P(IoThreads, ASleepingWaiterGetsEachOperationOfAnotherThread) {
 
 TEST_P(IoThreads, SlowOperationsReachASleepingWaiterToo) {
   TempFile file;
-  std::string data(kPiece, 'w');
+  std::string data(kLargeWrite, 'w');
   std::atomic<int> delivered{0};
   constexpr int kRounds = 30;
   Thread waiter([&] {
@@ -116,7 +116,7 @@ TEST_P(IoThreads, SlowOperationsReachASleepingWaiterToo) {
   });
   for (int i = 0; i < kRounds; i++) {
     evpoll_io io = i % 2 ? MakeIo(EVPOLL_IO_FSYNC, file.handle, 1)
-                         : MakeIo(EVPOLL_IO_WRITE, file.handle, 2, data.data(), kPiece);
+                         : MakeIo(EVPOLL_IO_WRITE, file.handle, 2, data.data(), kLargeWrite);
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
     ASSERT_TRUE(Until([&] { return delivered.load() == i + 1; })) << "lost in round " << i;
   }
@@ -238,7 +238,7 @@ TEST_P(IoWaiters, EachCompletionReachesExactlyOneOfManyWaiters) {
 }
 
 TEST_P(IoWaiters, ShutdownLetsAllWaitersLeaveAndLosesNoCompletion) {
-  std::string data(kPiece, 'w');
+  std::string data(kLargeWrite, 'w');
   for (int round = 0; round < 10; round++) {
     Open();
     TempFile file;
@@ -255,8 +255,9 @@ TEST_P(IoWaiters, ShutdownLetsAllWaitersLeaveAndLosesNoCompletion) {
         });
       std::vector<evpoll_io> ios;
       for (uint64_t i = 0; i < 16; i++)
-        ios.push_back(i % 4 == 3 ? MakeIo(EVPOLL_IO_FSYNC, file.handle, i)
-                                 : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kPiece));
+        ios.push_back(i % 4 == 3
+                          ? MakeIo(EVPOLL_IO_FSYNC, file.handle, i)
+                          : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kLargeWrite));
       EXPECT_EQ(16, evpoll_submit(p, ios.data(), 16));
       EXPECT_EQ(0, evpoll_shutdown(p));
     }
@@ -300,7 +301,7 @@ TEST_P(IoBound, OtherThreadsMayTakeResultsAndReadStats) {
 }
 
 TEST_P(IoBound, WhenItsThreadHasEndedAnotherMayCloseIt) {
-  std::string data(kPiece, 'w');
+  std::string data(kLargeWrite, 'w');
   for (int round = 0; round < 10; round++) {
     Open();
     TempFile file;
@@ -308,8 +309,8 @@ TEST_P(IoBound, WhenItsThreadHasEndedAnotherMayCloseIt) {
       std::vector<evpoll_io> ios;
       for (uint64_t i = 0; i < 24; i++)
         ios.push_back(i % 4 == 3 ? MakeIo(EVPOLL_IO_FSYNC, file.handle, i)
-                                 : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kPiece,
-                                          static_cast<int64_t>(i * kPiece)));
+                                 : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kLargeWrite,
+                                          static_cast<int64_t>(i * kLargeWrite)));
       EXPECT_EQ(24, evpoll_submit(p, ios.data(), 24));
       evpoll_event e;
       for (int i = 0; i < round; i++) EXPECT_EQ(1, evpoll_wait(p, &e, 1, kLong));
@@ -337,9 +338,9 @@ TEST_P(IoBound, WhenItsThreadHasEndedMoreThanAQueueHoldsIsClosedToo) {
 
 TEST_P(IoBound, AWakeOfAnotherThreadEndsAWaitWithOperationsInFlight) {
   TempFile file;
-  std::string data(kPiece, 'w');
+  std::string data(kLargeWrite, 'w');
   for (int round = 0; round < 50; round++) {
-    evpoll_io ios[2] = {MakeIo(EVPOLL_IO_WRITE, file.handle, 1, data.data(), kPiece),
+    evpoll_io ios[2] = {MakeIo(EVPOLL_IO_WRITE, file.handle, 1, data.data(), kLargeWrite),
                         MakeIo(EVPOLL_IO_FSYNC, file.handle, 2)};
     ASSERT_EQ(2, evpoll_submit(p, ios, 2));
     Thread other([&] { EXPECT_EQ(0, evpoll_wake(p)); });
