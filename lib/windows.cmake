@@ -16,8 +16,12 @@ find_program(EVPOLL_DLLTOOL NAMES llvm-dlltool-14 llvm-dlltool)
 if(EVPOLL_DLLTOOL)
   set(evp_msvc_library ${CMAKE_CURRENT_BINARY_DIR}/evpoll.lib)
   set(EVP_MSVC_LIBRARY ${evp_msvc_library} PARENT_SCOPE)
+  set(machine i386:x86-64)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|ARM64)$")
+    set(machine arm64)
+  endif()
   add_custom_command(OUTPUT ${evp_msvc_library}
-    COMMAND ${EVPOLL_DLLTOOL} -m i386:x86-64 -D evpoll.dll -d ${PROJECT_SOURCE_DIR}/evpoll.def
+    COMMAND ${EVPOLL_DLLTOOL} -m ${machine} -D evpoll.dll -d ${PROJECT_SOURCE_DIR}/evpoll.def
             -l ${evp_msvc_library}
     DEPENDS ${PROJECT_SOURCE_DIR}/evpoll.def VERBATIM)
   add_custom_target(evpoll_msvc_library ALL DEPENDS ${evp_msvc_library})
