@@ -5,6 +5,8 @@
 #include "sim.h"
 
 #include <cstdio>
+#include <string>
+#include <unistd.h>
 #include <utility>
 
 namespace {
@@ -16,13 +18,14 @@ void Must(bool truth, const char *what) {
   if (!truth) nt_violation("%s", what);
 }
 
-// One for all programs: nothing ever changes what is in it.
+// One for all programs, those side by side too: it gets its name when it is whole, and nothing ever
+// changes what is in it.
 void MakeFile() {
   static const bool made = [] {
-    std::FILE *f = std::fopen(kFile, "wb");
+    const std::string unnamed = kFile + std::to_string(getpid());
+    std::FILE *f = std::fopen(unnamed.c_str(), "wb");
     for (int64_t i = 0; f && i < kFileSize; i++) std::fputc(PatternAt(i), f);
-    if (f) std::fclose(f);
-    return f != nullptr;
+    return f && std::fclose(f) == 0 && std::rename(unnamed.c_str(), kFile) == 0;
   }();
   Must(made, "the file could not be made");
 }
