@@ -5,8 +5,8 @@ import re
 from abi import tool
 
 SONAME = "libevpoll.so.1"
-# All parts of glibc: older ones keep threads and the loader in files of their own.
-NEEDED = re.compile(r"libc\.so\.6|libpthread\.so\.0|ld-linux[-a-z0-9_]*\.so\.[0-9]+")
+# All parts of a C library: many keep threads, older glibcs the loader too, in files of their own.
+NEEDED = re.compile(r"(libc|libpthread|libthr|ld-linux[-a-z0-9_]*)\.so(\.[0-9]+)*")
 GLIBC_FLOOR = (2, 28)
 
 
@@ -55,7 +55,7 @@ def check_dynamic(library):
     for tag, text in entries:
         needed = re.sub(r".*\[(.*)\]", r"\1", text)
         if tag == "NEEDED" and not NEEDED.fullmatch(needed):
-            yield f"{library.name} needs {needed}: only glibc may be needed"
+            yield f"{library.name} needs {needed}: only the C library may be needed"
         if tag in ("RPATH", "RUNPATH", "TEXTREL"):
             yield f"{library.name} has {tag} {text}: it must load from anywhere, unchanged"
 

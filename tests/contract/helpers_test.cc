@@ -684,12 +684,15 @@ TEST(SocketRecv, GivesNoMoreThanAskedFor) {
 }
 
 TEST(SocketRecv, TakesLengthsBeyond32Bits) {
-  EVP_GATE(PairsAreUnixSockets(), "whole-buffer", "the system looks at the whole buffer");
   Pair s;
   Send(s.a, "abc");
   Await(s.b, EVPOLL_READABLE);
   // Not on the stack: behind it there is no room for the 2 GiB that the system is told of.
   static char bytes[16] = "";
+  const bool unlooked = PairsAreUnixSockets() && evpoll_socket_recv(s.b, bytes, 64 << 20) == 3;
+  EVP_GATE(unlooked, "whole-buffer", "the system, or its emulator, looks at the whole buffer");
+  Send(s.a, "abc");
+  Await(s.b, EVPOLL_READABLE);
   EXPECT_EQ(3, evpoll_socket_recv(s.b, bytes, uint64_t{1} << 32)); // as 32 bits: no bytes at all
   EXPECT_STREQ("abc", bytes);
   Send(s.a, "def");
