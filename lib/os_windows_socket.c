@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets on Windows. A handle is a SOCKET. They are made non-blocking, not inherited, and for
- * overlapped operations, which AFD needs. Addresses are parsed as on POSIX: numbers only. */
+ * overlapped operations, which AFD needs. */
 #include "os_socket.h"
 
 #include <limits.h>
@@ -15,11 +15,9 @@
 #include <windows.h>
 
 #include "backend/afd/afd_socket.h"
+#include "os_address.h"
 #include "os_windows.h"
 #include "status.h"
-
-/* iphlpapi.h, which wants to be after others. */
-ULONG WINAPI if_nametoindex(PCSTR name);
 
 static BOOL CALLBACK start_winsock(INIT_ONCE *once, void *parameter, void **context) {
   (void)once, (void)context;
@@ -51,99 +49,6 @@ int32_t evp_windows_no_socket(evpoll_handle handle, int os_code) {
 
 static int32_t fail_on(evpoll_handle handle) {
   return evp_windows_no_socket(handle, WSAGetLastError());
-}
-
-/* ---- addresses ---------------------------------------------------------------------------- */
-
-union address {
-  struct sockaddr any;
-  struct sockaddr_in v4;
-  struct sockaddr_in6 v6;
-  struct sockaddr_storage room;
-};
-
-static int32_t parse_scope(const char *text, uint32_t *scope_out) {
-  uint64_t number = 0;
-  const char *end = text;
-  for (; *end >= '0' && *end <= '9' && number <= UINT32_MAX; end++)
-    number = number * 10 + (uint64_t)(*end - '0');
-  if (number > UINT32_MAX) return evp_fail(EVPOLL_ERR_INVALID);
-  if (end > text && *end == '\0') {
-    *scope_out = (uint32_t)number;
-    return 0;
-  }
-  *scope_out = (uint32_t)if_nametoindex(text);
-  return *scope_out ? 0 : evp_fail_as(EVPOLL_ERR_INVALID, WSAEADDRNOTAVAIL);
-}
-
-static bool is_mapped_v4(const struct in6_addr *a) {
-  static const unsigned char prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  return memcmp(a, prefix, sizeof prefix) == 0;
-}
-
-static int32_t parse_v6(const char *host, struct sockaddr_in6 *out) {
-  char text[EVPOLL_ADDRESS_CAPACITY];
-  const size_t length = strlen(host);
-  if (length >= sizeof text) return evp_fail(EVPOLL_ERR_INVALID);
-  memcpy(text, host, length + 1);
-  char *scope = strchr(text, '%');
-  if (scope) *scope++ = '\0';
-  if (inet_pton(AF_INET6, text, &out->sin6_addr) != 1) return evp_fail(EVPOLL_ERR_INVALID);
-  if (is_mapped_v4(&out->sin6_addr)) return evp_fail(EVPOLL_ERR_INVALID);
-  if (!scope) return 0;
-  uint32_t index;
-  const int32_t status = parse_scope(scope, &index);
-  if (status == 0) out->sin6_scope_id = index;
-  return status;
-}
-
-static int32_t parse_address(const char *host, int32_t port, union address *out, int *length_out) {
-  const int os_code = evp_windows_need_winsock();
-  if (os_code) return evp_fail_os(os_code);
-  memset(out, 0, sizeof *out);
-  if (inet_pton(AF_INET, host, &out->v4.sin_addr) == 1) {
-    out->v4.sin_family = AF_INET;
-    out->v4.sin_port = htons((uint16_t)port);
-    *length_out = sizeof out->v4;
-    return 0;
-  }
-  out->v6.sin6_family = AF_INET6;
-  out->v6.sin6_port = htons((uint16_t)port);
-  *length_out = sizeof out->v6;
-  return parse_v6(host, &out->v6);
-}
-
-/* Names of interfaces can be longer than the caller's room: the number is as good. */
-static void append_scope(uint32_t scope, char *text) {
-  const size_t length = strlen(text);
-  snprintf(text + length, EVPOLL_ADDRESS_CAPACITY - length, "%%%u", (unsigned)scope);
-}
-
-/* length 0: the system did not name an address, as for stream sockets in recvfrom. */
-static int32_t format_address(const union address *address, int length, char *host_out,
-                              int32_t host_capacity, int32_t *port_out) {
-  char text[EVPOLL_ADDRESS_CAPACITY] = "";
-  int32_t port = 0;
-  switch (length == 0 ? AF_UNSPEC : address->any.sa_family) {
-  case AF_UNSPEC: break;
-  case AF_INET:
-    if (!inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof text)) return fail_last();
-    port = ntohs(address->v4.sin_port);
-    break;
-  case AF_INET6:
-    if (!inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof text)) return fail_last();
-    if (address->v6.sin6_scope_id != 0) append_scope(address->v6.sin6_scope_id, text);
-    port = ntohs(address->v6.sin6_port);
-    break;
-  default: return evp_fail(EVPOLL_ERR_UNSUPPORTED);
-  }
-  const size_t size = strlen(text) + 1;
-  if (host_out) {
-    if ((size_t)host_capacity < size) return evp_fail(EVPOLL_ERR_INVALID);
-    memcpy(host_out, text, size);
-  }
-  if (port_out) *port_out = port;
-  return 0;
 }
 
 /* ---- making sockets ----------------------------------------------------------------------- */
@@ -185,11 +90,11 @@ static int32_t open_socket(int family, int type, SOCKET *out) {
 
 /* Without it another program could take the port over: SO_REUSEADDR means that here. */
 static int32_t open_bound(const char *host, int32_t port, int type, SOCKET *out) {
-  union address address;
-  int length = 0;
+  union evp_address address;
+  const int32_t length = evp_address_parse(host, port, &address);
+  if (length < 0) return length;
   SOCKET s = INVALID_SOCKET;
-  int32_t status = parse_address(host, port, &address, &length);
-  if (status == 0) status = open_socket(address.any.sa_family, type, &s);
+  int32_t status = open_socket(address.any.sa_family, type, &s);
   if (status < 0) return status;
   status = set_option(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE);
   if (status == 0 && bind(s, &address.any, length) != 0) status = fail_last();
@@ -217,11 +122,11 @@ int32_t evp_socket_udp_bind(const char *host, int32_t port, evpoll_handle *handl
 }
 
 int32_t evp_socket_tcp_connect(const char *host, int32_t port, evpoll_handle *handle_out) {
-  union address address;
-  int length = 0;
+  union evp_address address;
+  const int32_t length = evp_address_parse(host, port, &address);
+  if (length < 0) return length;
   SOCKET s = INVALID_SOCKET;
-  int32_t status = parse_address(host, port, &address, &length);
-  if (status == 0) status = open_socket(address.any.sa_family, SOCK_STREAM, &s);
+  int32_t status = open_socket(address.any.sa_family, SOCK_STREAM, &s);
   if (status < 0) return status;
   if (connect(s, &address.any, length) != 0) {
     const int os_code = WSAGetLastError();
@@ -248,7 +153,7 @@ int32_t evp_socket_accept(evpoll_handle listener, evpoll_handle *handle_out) {
 
 /* A connection over loopback; somebody else's, that was faster, is sent away. */
 static int32_t accept_from(SOCKET listener, SOCKET peer, SOCKET *out) {
-  union address expected, actual;
+  union evp_address expected, actual;
   int expected_length = sizeof expected;
   if (getsockname(peer, &expected.any, &expected_length) != 0) return fail_last();
   for (;;) {
@@ -268,7 +173,7 @@ static int32_t accept_from(SOCKET listener, SOCKET peer, SOCKET *out) {
 /* A listener, and a socket that is connected with it; both are blocking until the connection is
  * made, which over loopback takes no network. */
 static int32_t connect_pair(SOCKET first, SOCKET listener, SOCKET *second_out) {
-  union address address;
+  union evp_address address;
   int length = sizeof address;
   u_long off = 0;
   if (ioctlsocket(listener, (long)FIONBIO, &off) != 0 || listen(listener, 1) != 0 ||
@@ -325,7 +230,7 @@ int32_t evp_socket_send(evpoll_handle handle, const void *buffer, uint64_t lengt
   const int n = send(evp_windows_socket(handle), bytes, clamp(length), 0);
   if (n >= 0) return n;
   const int os_code = WSAGetLastError();
-  union address peer;
+  union evp_address peer;
   int peer_length = sizeof peer;
   /* Wine's word for a datagram to nobody. */
   if (os_code == WSAEINVAL && getpeername(evp_windows_socket(handle), &peer.any, &peer_length) != 0)
@@ -336,20 +241,20 @@ int32_t evp_socket_send(evpoll_handle handle, const void *buffer, uint64_t lengt
 int32_t evp_socket_recvfrom(evpoll_handle handle, void *buffer_out, uint64_t length, char *host_out,
                             int32_t host_capacity, int32_t *port_out) {
   if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  union address from = {.any = {.sa_family = AF_UNSPEC}};
+  union evp_address from = {.any = {.sa_family = AF_UNSPEC}};
   int from_length = sizeof from;
   int n =
       recvfrom(evp_windows_socket(handle), buffer_out, clamp(length), 0, &from.any, &from_length);
   n = settle_receive(handle, n, clamp(length));
   if (n < 0) return n;
   if (host_capacity == 0) host_out = NULL;
-  const int32_t status = format_address(&from, from_length, host_out, host_capacity, port_out);
+  const int32_t status = evp_address_format(&from, from_length, host_out, host_capacity, port_out);
   return status < 0 ? status : n;
 }
 
 /* Which code an address of another family gets depends on the provider. */
 static int32_t refuse_datagram(evpoll_handle handle, int family, int os_code) {
-  union address own = {.any = {.sa_family = AF_UNSPEC}};
+  union evp_address own = {.any = {.sa_family = AF_UNSPEC}};
   int length = sizeof own;
   if (os_code != WSAEWOULDBLOCK &&
       getsockname(evp_windows_socket(handle), &own.any, &length) == 0 &&
@@ -361,10 +266,9 @@ static int32_t refuse_datagram(evpoll_handle handle, int family, int os_code) {
 int32_t evp_socket_sendto(evpoll_handle handle, const void *buffer, uint64_t length,
                           const char *host, int32_t port) {
   if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  union address to;
-  int to_length = 0;
-  const int32_t status = parse_address(host, port, &to, &to_length);
-  if (status < 0) return status;
+  union evp_address to;
+  const int32_t to_length = evp_address_parse(host, port, &to);
+  if (to_length < 0) return to_length;
   const char *bytes = buffer ? buffer : "";
   const int n = sendto(evp_windows_socket(handle), bytes, clamp(length), 0, &to.any, to_length);
   return n < 0 ? refuse_datagram(handle, to.any.sa_family, WSAGetLastError()) : n;
@@ -378,7 +282,7 @@ int32_t evp_socket_shutdown(evpoll_handle handle, int32_t how) {
                      : how == EVPOLL_SHUTDOWN_WRITE ? SD_SEND
                                                     : SD_BOTH;
   /* Without a peer some providers find nothing wrong. */
-  union address peer;
+  union evp_address peer;
   int length = sizeof peer;
   if (getpeername(evp_windows_socket(handle), &peer.any, &length) != 0) return fail_on(handle);
   return shutdown(evp_windows_socket(handle), native) == 0 ? 0 : fail_on(handle);
@@ -397,19 +301,19 @@ int32_t evp_socket_take_error(evpoll_handle handle, int32_t *error_out) {
 int32_t evp_socket_local_address(evpoll_handle handle, char *host_out, int32_t host_capacity,
                                  int32_t *port_out) {
   if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  union address address;
+  union evp_address address;
   int length = sizeof address;
   if (getsockname(evp_windows_socket(handle), &address.any, &length) != 0) return fail_on(handle);
-  return format_address(&address, length, host_out, host_capacity, port_out);
+  return evp_address_format(&address, length, host_out, host_capacity, port_out);
 }
 
 int32_t evp_socket_peer_address(evpoll_handle handle, char *host_out, int32_t host_capacity,
                                 int32_t *port_out) {
   if (!evp_windows_is_number(handle)) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  union address address;
+  union evp_address address;
   int length = sizeof address;
   if (getpeername(evp_windows_socket(handle), &address.any, &length) != 0) return fail_on(handle);
-  return format_address(&address, length, host_out, host_capacity, port_out);
+  return evp_address_format(&address, length, host_out, host_capacity, port_out);
 }
 
 int32_t evp_socket_set_nodelay(evpoll_handle handle, int32_t on) {

@@ -81,7 +81,3 @@ PASS(void *buffer, nint)
 %apply unsigned long long { uint64_t };
 %apply int { int32_t };
 %apply unsigned int { uint32_t };
-
-/* A function and the struct that it fills share a name, and evpoll.i leaves the structs out. */
-%rename("%s") evpoll_stats(evpoll *p, struct evpoll_stats *stats_out);
-%rename("%s") evpoll_info(evpoll *p, struct evpoll_info *info_out);

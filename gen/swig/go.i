@@ -16,9 +16,6 @@ static long long evp_go_result(int32_t status) {
 
 /* evpoll_wait becomes capi.Wait. */
 %rename("%(regex:/^evpoll_(.*)$/\\1/)s", %$isfunction) "";
-/* evpoll.i leaves out the structs of these names. */
-%rename("stats") evpoll_stats(evpoll *p, struct evpoll_stats *stats_out);
-%rename("info") evpoll_info(evpoll *p, struct evpoll_info *info_out);
 %ignore evpoll_os_error; /* of which thread? */
 
 %typemap(gotype) int32_t "int64"

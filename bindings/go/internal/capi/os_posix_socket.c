@@ -3,119 +3,20 @@
 
 /* Sockets on POSIX. A handle is a descriptor. Sockets are made non-blocking and close-on-exec in
    one step where the system can; IPv6 sockets never serve IPv4, since systems differ in whether
-   they would. Addresses are parsed here: getaddrinfo allocates, and takes more than numbers. */
+   they would. */
 #include "os_socket.h"
 
+#include "os_address.h"
 #include "status.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* ---- addresses ---- */
-
-union address {
-  struct sockaddr any;
-  struct sockaddr_in v4;
-  struct sockaddr_in6 v6;
-  struct sockaddr_storage room;
-};
-
-/* "%", then a name or, if the interface has gone, up to 10 digits. */
-_Static_assert(INET6_ADDRSTRLEN + 1 + IF_NAMESIZE <= EVPOLL_ADDRESS_CAPACITY, "longest address");
-_Static_assert(IF_NAMESIZE > 10, "digits of a scope");
-
-static int32_t parse_scope(const char *text, uint32_t *scope_out) {
-  uint64_t number = 0;
-  const char *end = text;
-  for (; *end >= '0' && *end <= '9' && number <= UINT32_MAX; end++)
-    number = number * 10 + (uint64_t)(*end - '0');
-  if (number > UINT32_MAX) return evp_fail(EVPOLL_ERR_INVALID);
-  if (end > text && *end == '\0') {
-    *scope_out = (uint32_t)number;
-    return 0;
-  }
-  *scope_out = if_nametoindex(text);
-  if (*scope_out != 0) return 0;
-  if (errno == ENODEV || errno == ENXIO) return evp_fail_as(EVPOLL_ERR_INVALID, errno);
-  return evp_fail_os(errno); /* it opens a socket to ask */
-}
-
-static int32_t parse_v6(const char *host, struct sockaddr_in6 *out) {
-  char text[EVPOLL_ADDRESS_CAPACITY];
-  const size_t length = strlen(host);
-  if (length >= sizeof text) return evp_fail(EVPOLL_ERR_INVALID);
-  memcpy(text, host, length + 1);
-  char *scope = strchr(text, '%');
-  if (scope) *scope++ = '\0';
-  if (inet_pton(AF_INET6, text, &out->sin6_addr) != 1) return evp_fail(EVPOLL_ERR_INVALID);
-  /* An IPv4 address in disguise: no use to a socket that does not serve IPv4, and systems differ in
-     how they would say so. */
-  if (IN6_IS_ADDR_V4MAPPED(&out->sin6_addr)) return evp_fail(EVPOLL_ERR_INVALID);
-  if (!scope) return 0;
-  uint32_t index;
-  const int32_t status = parse_scope(scope, &index);
-  if (status == 0) out->sin6_scope_id = index;
-  return status;
-}
-
-static int32_t parse_address(const char *host, int32_t port, union address *out,
-                             socklen_t *length_out) {
-  memset(out, 0, sizeof *out);
-  if (inet_pton(AF_INET, host, &out->v4.sin_addr) == 1) {
-    out->v4.sin_family = AF_INET;
-    out->v4.sin_port = htons((uint16_t)port);
-    *length_out = sizeof out->v4;
-    return 0;
-  }
-  out->v6.sin6_family = AF_INET6;
-  out->v6.sin6_port = htons((uint16_t)port);
-  *length_out = sizeof out->v6;
-  return parse_v6(host, &out->v6);
-}
-
-static void append_scope(uint32_t scope, char *text) {
-  char *end = text + strlen(text);
-  *end++ = '%';
-  if (!if_indextoname(scope, end)) snprintf(end, IF_NAMESIZE, "%u", (unsigned)scope);
-}
-
-/* length 0: the system did not name an address, as for stream sockets in recvfrom. */
-static int32_t format_address(const union address *address, socklen_t length, char *host_out,
-                              int32_t host_capacity, int32_t *port_out) {
-  char text[EVPOLL_ADDRESS_CAPACITY] = "";
-  int32_t port = 0;
-  switch (length == 0 ? AF_UNIX : address->any.sa_family) {
-  case AF_UNSPEC:
-  case AF_UNIX: break;
-  case AF_INET:
-    if (!inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof text)) return evp_fail_os(errno);
-    port = ntohs(address->v4.sin_port);
-    break;
-  case AF_INET6:
-    if (!inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof text)) return evp_fail_os(errno);
-    if (address->v6.sin6_scope_id != 0) append_scope(address->v6.sin6_scope_id, text);
-    port = ntohs(address->v6.sin6_port);
-    break;
-  default: return evp_fail(EVPOLL_ERR_UNSUPPORTED);
-  }
-  const size_t size = strlen(text) + 1;
-  if (host_out) {
-    if ((size_t)host_capacity < size) return evp_fail(EVPOLL_ERR_INVALID);
-    memcpy(host_out, text, size);
-  }
-  if (port_out) *port_out = port;
-  return 0;
-}
 
 /* ---- making sockets ---- */
 
@@ -182,16 +83,16 @@ static int32_t refuse_address(int code) {
 }
 
 static int32_t open_bound(const char *host, int32_t port, int type, int *fd_out) {
-  union address address;
-  socklen_t length;
+  union evp_address address;
+  const int32_t length = evp_address_parse(host, port, &address);
+  if (length < 0) return length;
   int fd = -1;
-  int32_t status = parse_address(host, port, &address, &length);
-  if (status == 0) status = open_socket(address.any.sa_family, type, &fd);
+  int32_t status = open_socket(address.any.sa_family, type, &fd);
   if (status < 0) return status;
   /* TCP: connections of a former server that linger in TIME_WAIT are no reason to refuse. For UDP
      the option would let two sockets share the port. */
   if (type == SOCK_STREAM) status = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
-  if (status == 0 && bind(fd, &address.any, length) < 0) status = refuse_address(errno);
+  if (status == 0 && bind(fd, &address.any, (socklen_t)length) < 0) status = refuse_address(errno);
   if (status < 0) return abandon(fd, status);
   *fd_out = fd;
   return 0;
@@ -217,13 +118,13 @@ int32_t evp_socket_udp_bind(const char *host, int32_t port, evpoll_handle *handl
 }
 
 int32_t evp_socket_tcp_connect(const char *host, int32_t port, evpoll_handle *handle_out) {
-  union address address;
-  socklen_t length;
+  union evp_address address;
+  const int32_t length = evp_address_parse(host, port, &address);
+  if (length < 0) return length;
   int fd = -1;
-  int32_t status = parse_address(host, port, &address, &length);
-  if (status == 0) status = open_socket(address.any.sa_family, SOCK_STREAM, &fd);
+  int32_t status = open_socket(address.any.sa_family, SOCK_STREAM, &fd);
   if (status < 0) return status;
-  if (connect(fd, &address.any, length) < 0) {
+  if (connect(fd, &address.any, (socklen_t)length) < 0) {
     /* EINTR: the connection goes on being made, as with EINPROGRESS. */
     if (errno != EINPROGRESS && errno != EINTR) return abandon(fd, refuse_address(errno));
     status = EVPOLL_IN_PROGRESS;
@@ -300,7 +201,7 @@ int32_t evp_socket_recvfrom(evpoll_handle handle, void *buffer_out, uint64_t len
   const int fd = descriptor_of(handle);
   if (fd < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
   ssize_t n;
-  union address from;
+  union evp_address from;
   socklen_t from_length;
   do {
     from_length = sizeof from;
@@ -308,14 +209,15 @@ int32_t evp_socket_recvfrom(evpoll_handle handle, void *buffer_out, uint64_t len
   } while (n < 0 && errno == EINTR);
   if (n < 0) return evp_fail_os(errno);
   if (host_capacity == 0) host_out = NULL;
-  const int32_t status = format_address(&from, from_length, host_out, host_capacity, port_out);
+  const int32_t status =
+      evp_address_format(&from, (int)from_length, host_out, host_capacity, port_out);
   return status < 0 ? status : (int32_t)n;
 }
 
 /* Systems disagree about the code for an address of another family than the socket's (Linux has
    EAFNOSUPPORT one way round and ENETUNREACH the other), so the family is looked up. */
 static int32_t refuse_datagram(int fd, int family, int code) {
-  union address own = {.any = {.sa_family = AF_UNSPEC}};
+  union evp_address own = {.any = {.sa_family = AF_UNSPEC}};
   socklen_t length = sizeof own;
   if (code != EAGAIN && getsockname(fd, &own.any, &length) == 0 && own.any.sa_family != family)
     return evp_fail_as(EVPOLL_ERR_INVALID, code);
@@ -326,13 +228,12 @@ int32_t evp_socket_sendto(evpoll_handle handle, const void *buffer, uint64_t len
                           const char *host, int32_t port) {
   const int fd = descriptor_of(handle);
   if (fd < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  union address to;
-  socklen_t to_length;
-  const int32_t status = parse_address(host, port, &to, &to_length);
-  if (status < 0) return status;
+  union evp_address to;
+  const int32_t to_length = evp_address_parse(host, port, &to);
+  if (to_length < 0) return to_length;
   ssize_t n;
   silence(fd);
-  do n = sendto(fd, buffer, clamp(length), SEND_FLAGS, &to.any, to_length);
+  do n = sendto(fd, buffer, clamp(length), SEND_FLAGS, &to.any, (socklen_t)to_length);
   while (n < 0 && errno == EINTR);
   return n < 0 ? refuse_datagram(fd, to.any.sa_family, errno) : (int32_t)n;
 }
@@ -362,24 +263,24 @@ int32_t evp_socket_local_address(evpoll_handle handle, char *host_out, int32_t h
                                  int32_t *port_out) {
   const int fd = descriptor_of(handle);
   if (fd < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  union address address;
+  union evp_address address;
   socklen_t length = sizeof address;
   if (getsockname(fd, &address.any, &length) < 0) return evp_fail_os(errno);
-  return format_address(&address, length, host_out, host_capacity, port_out);
+  return evp_address_format(&address, (int)length, host_out, host_capacity, port_out);
 }
 
 int32_t evp_socket_peer_address(evpoll_handle handle, char *host_out, int32_t host_capacity,
                                 int32_t *port_out) {
   const int fd = descriptor_of(handle);
   if (fd < 0) return evp_fail(EVPOLL_ERR_BAD_HANDLE);
-  union address address;
+  union evp_address address;
   socklen_t length = sizeof address;
   if (getpeername(fd, &address.any, &length) < 0) {
     /* macOS: EINVAL once the connection was shut down. */
     if (errno == EINVAL) return evp_fail_as(EVPOLL_ERR_NOT_CONNECTED, errno);
     return evp_fail_os(errno);
   }
-  return format_address(&address, length, host_out, host_capacity, port_out);
+  return evp_address_format(&address, (int)length, host_out, host_capacity, port_out);
 }
 
 int32_t evp_socket_set_nodelay(evpoll_handle handle, int32_t on) {
