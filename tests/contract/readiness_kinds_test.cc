@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Readiness of sockets that are not streams: datagrams and listeners.
-#include "contract.h"
+#include "sockets.h"
 
 namespace {
 
@@ -8,16 +8,8 @@ using namespace evp;
 
 EVP_CONTRACT(Datagrams);
 
-struct Udp {
-  evpoll_handle h = -1;
-  int32_t port = 0;
-  Udp() {
-    EXPECT_EQ(0, evpoll_socket_udp_bind("127.0.0.1", 0, &h));
-    port = PortOf(h);
-  }
-  ~Udp() { EXPECT_EQ(0, evpoll_socket_close(h)); }
-  Udp(const Udp &) = delete;
-  void SendTo(const Udp &to, const std::string &text) {
+struct Peer : Udp {
+  void SendTo(const Peer &to, const std::string &text) {
     EXPECT_EQ(static_cast<int32_t>(text.size()),
               evpoll_socket_sendto(h, text.data(), text.size(), "127.0.0.1", to.port));
   }
@@ -31,7 +23,7 @@ struct Udp {
 TEST_P(Datagrams, AreReportedAsReadable) {
   for (uint32_t mode : kModes) {
     SCOPED_TRACE(mode);
-    Udp a, b;
+    Peer a, b;
     ASSERT_EQ(0, evpoll_add(p, a.h, 7, EVPOLL_READABLE, mode));
     ExpectQuiet();
     b.SendTo(a, "abc");
@@ -46,7 +38,7 @@ TEST_P(Datagrams, AreReportedAsReadable) {
 TEST_P(Datagrams, OfNoBytesAreReportedAndAreNoEndOfStream) {
   for (uint32_t mode : kModes) {
     SCOPED_TRACE(mode);
-    Udp a, b;
+    Peer a, b;
     ASSERT_EQ(0, evpoll_add(p, a.h, 7, EVPOLL_READABLE, mode));
     b.SendTo(a, "");
     EXPECT_EQ(static_cast<uint32_t>(EVPOLL_READABLE), WaitOne().events);
@@ -58,7 +50,7 @@ TEST_P(Datagrams, OfNoBytesAreReportedAndAreNoEndOfStream) {
 }
 
 TEST_P(Datagrams, AreReportedUntilTheLastWasReceived) {
-  Udp a, b;
+  Peer a, b;
   ASSERT_EQ(0, evpoll_add(p, a.h, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
   for (const char *text : {"a", "", "ccc"}) b.SendTo(a, text);
   for (int32_t length : {1, 0, 3}) {
@@ -71,7 +63,7 @@ TEST_P(Datagrams, AreReportedUntilTheLastWasReceived) {
 TEST_P(Datagrams, CanBeSentWhenWritableIsReported) {
   for (uint32_t mode : kModes) {
     SCOPED_TRACE(mode);
-    Udp a;
+    Peer a;
     ASSERT_EQ(0, evpoll_add(p, a.h, 7, EVPOLL_WRITABLE, mode));
     EXPECT_EQ(static_cast<uint32_t>(EVPOLL_WRITABLE), WaitOne().events);
     a.SendTo(a, "x");
@@ -81,19 +73,11 @@ TEST_P(Datagrams, CanBeSentWhenWritableIsReported) {
 
 EVP_CONTRACT(Listeners);
 
-struct Listener {
-  evpoll_handle h = -1;
-  int32_t port = 0;
+struct Server : Listener {
   std::vector<evpoll_handle> open;
-  Listener() {
-    EXPECT_EQ(0, evpoll_socket_tcp_listen("127.0.0.1", 0, 0, &h));
-    port = PortOf(h);
-    open.push_back(h);
-  }
-  ~Listener() {
+  ~Server() {
     for (evpoll_handle each : open) EXPECT_EQ(0, evpoll_socket_close(each));
   }
-  Listener(const Listener &) = delete;
   void Connect() {
     evpoll_handle client = -1;
     EXPECT_LE(0, evpoll_socket_tcp_connect("127.0.0.1", port, &client));
@@ -110,7 +94,7 @@ struct Listener {
 TEST_P(Listeners, AreReadableWhenAConnectionWaits) {
   for (uint32_t mode : kModes) {
     SCOPED_TRACE(mode);
-    Listener l;
+    Server l;
     ASSERT_EQ(0, evpoll_add(p, l.h, 7, EVPOLL_READABLE, mode));
     ExpectQuiet();
     EXPECT_EQ(EVPOLL_ERR_WOULD_BLOCK, l.Accept());
@@ -126,7 +110,7 @@ TEST_P(Listeners, AreReadableWhenAConnectionWaits) {
 }
 
 TEST_P(Listeners, StayReadableUntilTheLastConnectionWasAccepted) {
-  Listener l;
+  Server l;
   ASSERT_EQ(0, evpoll_add(p, l.h, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
   for (int i = 0; i < 3; i++) l.Connect();
   for (int i = 0; i < 3; i++) {
@@ -138,7 +122,7 @@ TEST_P(Listeners, StayReadableUntilTheLastConnectionWasAccepted) {
 }
 
 TEST_P(Listeners, InEdgeModeReportTheNextConnectionAfterARearm) {
-  Listener l;
+  Server l;
   ASSERT_EQ(0, evpoll_add(p, l.h, 7, EVPOLL_READABLE, EVPOLL_EDGE));
   for (int i = 0; i < 20; i++) {
     l.Connect();
