@@ -23,12 +23,17 @@
  * ones, which it keeps, the library also loads with glibc 2.28 (RHEL 8, Ubuntu 20.04), where they
  * live in libpthread. Only for the shared library: a static glibc has no old nodes. */
 #if defined(EVP_OLD_GLIBC_NODES) && defined(__GLIBC__) && defined(__x86_64__)
-#define OLD_NODE "GLIBC_2.2.5"
+#define OLD_NODE    "GLIBC_2.2.5"
+#define CREATE_NODE OLD_NODE
 #elif defined(EVP_OLD_GLIBC_NODES) && defined(__GLIBC__) && defined(__aarch64__)
-#define OLD_NODE "GLIBC_2.17"
+#define OLD_NODE    "GLIBC_2.17"
+#define CREATE_NODE OLD_NODE
+#elif defined(EVP_OLD_GLIBC_NODES) && defined(__GLIBC__) && defined(__i386__)
+#define OLD_NODE    "GLIBC_2.0"
+#define CREATE_NODE "GLIBC_2.1"
 #endif
 #ifdef OLD_NODE
-__asm__(".symver pthread_create, pthread_create@" OLD_NODE);
+__asm__(".symver pthread_create, pthread_create@" CREATE_NODE);
 __asm__(".symver pthread_join, pthread_join@" OLD_NODE);
 __asm__(".symver pthread_sigmask, pthread_sigmask@" OLD_NODE);
 #endif
