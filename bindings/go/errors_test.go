@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -150,7 +151,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		"no buffer to read":     drop(file.ReadBuffer(ctx, nil, 0, 10, 0)),
 		"behind the buffer":     drop(file.ReadBuffer(ctx, buffer, 91, 10, 0)),
 		"before the buffer":     drop(file.ReadBuffer(ctx, buffer, -1, 10, 0)),
-		"an overflow":           drop(file.ReadBuffer(ctx, buffer, 1, 1<<62, 0)),
+		"an overflow":           drop(file.ReadBuffer(ctx, buffer, 1, math.MaxInt, 0)),
 		"a buffer to sync":      drop(p.Submit([]Op{{Code: Sync, File: file.h, Buffer: buffer}})),
 		"vectored":              drop(p.Submit([]Op{{Code: 3, File: file.h, Buffer: buffer}})),
 		"receive into nothing":  drop(a.Recv(nil)),
