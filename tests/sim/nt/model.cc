@@ -197,12 +197,10 @@ void Model::CheckNothingOwed() const {
                    static_cast<long long>(r.handle), r.mode, r.interest, bits);
 }
 
-void Model::CheckQuiet() const {
-  if (faulty) return;
+const Registration *Model::ToldUntrue() const {
   for (const auto &[token, r] : registrations) {
-    if (r.ended_at || !r.open || !r.came) continue;
-    const uint32_t now = TrueBits(r.handle);
-    if (r.mode == EVPOLL_LEVEL && (r.came & 7 & ~now))
-      nt_violation("token %llu: bits %x came, %x are true", Wide(token), r.came, now);
+    if (faulty || r.ended_at || !r.open || !r.came || r.mode != EVPOLL_LEVEL) continue;
+    if (r.came & 7 & ~TrueBits(r.handle)) return &r;
   }
+  return nullptr;
 }

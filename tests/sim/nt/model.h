@@ -68,8 +68,8 @@ public:
   void Forget();
   bool Owes() const;
   void CheckNothingOwed() const;
-  // ... nor may anything come that is not true, or not armed.
-  void CheckQuiet() const;
+  // A level registration that an event came for since Forget(), though it is not true; or nullptr.
+  const Registration *ToldUntrue() const;
   // The poller is closed: the buffers are the program's again.
   void Freed() { operations_.clear(); }
 
