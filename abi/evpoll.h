@@ -161,6 +161,11 @@ extern "C" {
 #define EVPOLL_IO_FDATASYNC 6 /**< As FSYNC, without metadata that reading back does not need. */
 /** @} */
 
+/** @name Flags of struct evpoll_io
+ * @{ */
+#define EVPOLL_IO_INLINE 0x10 /**< May end inside the call that submits it, which says so instead of an event. */
+/** @} */
+
 /** @name Flags of evpoll_open
  * @{ */
 #define EVPOLL_OPEN_SINGLE_WAITER  0x1 /**< Never two waits at once; makes oneshot cheap. */
@@ -253,10 +258,10 @@ typedef struct evpoll_io {
   int64_t offset;       /**< Bytes from the start of the file, >= 0. */
   uint64_t buffer;      /**< EVPOLL_ADDR of the data, or of an array of struct evpoll_iovec. */
   uint64_t length;      /**< Bytes, at most INT64_MAX (READV, WRITEV: iovecs, 1 to 1024). */
-  uint64_t op;          /**< Out: the operation's id, never reused in this poller. */
+  uint64_t op;          /**< Out: the operation's id, never reused in this poller; 0: there is no operation. */
   uint32_t code;        /**< EVPOLL_IO_READ and so on. */
-  uint32_t flags;       /**< 0. */
-  int32_t status;       /**< Out: 0 when accepted, else why not. */
+  uint32_t flags;       /**< 0 or EVPOLL_IO_INLINE. */
+  int32_t status;       /**< Out: 0 when accepted, else why not; where it ended inline: the bytes moved. */
   uint32_t reserved;    /**< 0. */
 } evpoll_io;
 
@@ -623,8 +628,8 @@ EVPOLL_API int32_t evpoll_wait(evpoll *p, evpoll_event *events_out, int32_t capa
  * Does a whole turn of an event loop in one call: evpoll_update(), evpoll_submit(), evpoll_wait().
  *
  * For languages in which a call costs. Every change and every io gets its status; if any of them
- * failed, or an io was not accepted, the wait does not block: do not offer an operation that met
- * io_limit again before a completion has come, or the loop spins.
+ * failed, or an io was not accepted, or ended inline, the wait does not block: do not offer an
+ * operation that met io_limit again before a completion has come, or the loop spins.
  *
  * @param p the poller
  * @param changes nchanges changes; may be NULL if nchanges is 0
@@ -712,6 +717,12 @@ EVPOLL_API int32_t evpoll_attach(evpoll *p, evpoll_handle handle);
  * result 0 with status 0 is the end of the file. FSYNC and FDATASYNC cover the writes whose
  * completion was received before they were submitted.
  *
+ * An entry with EVPOLL_IO_INLINE may end inside the call, if that does not block: then it counts as
+ * accepted, its op is 0, its status the bytes moved (0 at the end of the file), and no event comes.
+ * Otherwise it is an operation like the others. Only entries at the head end so, each right behind
+ * the one before. On Linux those are reads of at most 128 KiB that the page cache can serve; on
+ * other systems none.
+ *
  * @param p the poller
  * @param ios n operations; op and status of each are written. The first that is refused gets the
  *        reason; those behind it were not looked at and get EVPOLL_ERR_AGAIN
@@ -738,7 +749,7 @@ EVPOLL_API int32_t evpoll_submit(evpoll *p, evpoll_io *ios, int32_t n);
  * entries that succeeded, and `status` 0 or EVPOLL_ERR_PARTIAL. Entries are unordered.
  *
  * @param p the poller
- * @param ios n operations; their tokens are not used
+ * @param ios n operations; their tokens are not used, and their flags are 0
  * @param n 1 to io_limit
  * @param token returned in the event
  * @param op_out the list's id, written before the list starts; may be NULL

@@ -3,9 +3,10 @@
  *
  * There a completion costs more than the read: a ring takes twice the time of a pread(), a worker
  * thread ten times. So the operations at the head of a submission are read in place as long as the
- * system says that it need not wait, and are finished when submit returns; the next wait delivers
- * them without a system call. The first that it would have to wait for, and all after it, go to
- * the engine: so what was accepted stays a prefix.
+ * system says that it need not wait. Those that may end inline are over then, and never become
+ * operations; the others are finished when submit returns, and the next wait delivers them without
+ * a system call. The first that it would have to wait for, and all after it, go to the engine: so
+ * what was accepted stays a prefix.
  *
  * A try that fails costs a system call. After one, reads are given to the engine without it, more
  * of them each time, until one succeeds. */
@@ -16,8 +17,8 @@
 /* Beyond MOST_BYTES copying takes longer than another thread needs to be told. */
 enum { FIRST_PAUSE = 4, LONGEST_PAUSE = 256, MOST_BYTES = 128 * 1024 };
 
-static bool may_try(struct evp_cached *c, const struct evp_op *op) {
-  if (op->code != EVPOLL_IO_READ || !op->cached || op->length > MOST_BYTES) return false;
+static bool may_try(struct evp_cached *c, uint32_t code, uint64_t length) {
+  if (code != EVPOLL_IO_READ || length > MOST_BYTES) return false;
   const uint32_t pause = atomic_load_explicit(&c->pause, memory_order_relaxed);
   if (pause) atomic_store_explicit(&c->pause, pause - 1, memory_order_relaxed);
   return !pause;
@@ -29,6 +30,11 @@ static void missed(struct evp_cached *c) {
   atomic_store_explicit(&c->pause, pause, memory_order_relaxed);
   atomic_store_explicit(&c->next_pause, pause < LONGEST_PAUSE ? pause * 2 : pause,
                         memory_order_relaxed);
+}
+
+static void hit(struct evp_cached *c) {
+  if (atomic_load_explicit(&c->next_pause, memory_order_relaxed))
+    atomic_store_explicit(&c->next_pause, 0, memory_order_relaxed);
 }
 
 /* They are where the next wait looks; who sleeps already is woken. */
@@ -51,16 +57,49 @@ int32_t evp_cached_submit(evpoll *p, struct evp_op **chain, bool from_wait) {
   struct evp_cached *c = &p->io.cached;
   struct evp_op *op = *chain;
   int32_t n = 0;
-  for (; op && may_try(c, op); op = op->next, n++)
+  for (; op && op->cached && may_try(c, op->code, op->length); op = op->next, n++)
     if (!evp_file_read_cached(op->handle, op->offset, op->buffer, op->length, &op->result)) {
       missed(c);
       break;
     }
   if (n == 0) return 0;
-  if (atomic_load_explicit(&c->next_pause, memory_order_relaxed) && op == NULL)
-    atomic_store_explicit(&c->next_pause, 0, memory_order_relaxed);
+  if (op == NULL) hit(c);
   struct evp_op *first = *chain;
   *chain = op;
   finish(p, first, op, from_wait);
   return n;
+}
+
+/* What submit would look at besides the entry; what it would refuse is left to it. */
+static bool is_served(evpoll *p, evpoll_handle h) {
+  evp_mutex_lock(&p->io.lock);
+  const bool served = !evp_is_shut_down(p) && evp_kind_check(p, h) == 0 &&
+                      evp_kind_is_cached(p, h) && evp_io_need_engine(p) == 0;
+  evp_mutex_unlock(&p->io.lock);
+  return served;
+}
+
+static bool end_inline(evpoll *p, evpoll_io *io, bool looked) {
+  struct evp_cached *c = &p->io.cached;
+  if (!(io->flags & EVPOLL_IO_INLINE) || evp_op_check(io) < 0) return false;
+  if (!may_try(c, io->code, io->length) || !(looked || is_served(p, io->handle))) return false;
+  int64_t bytes;
+  void *buffer = (void *)(uintptr_t)io->buffer;
+  if (!evp_file_read_cached(io->handle, io->offset, buffer, io->length, &bytes)) {
+    missed(c);
+    return false;
+  }
+  hit(c);
+  io->op = 0;
+  io->status = (int32_t)bytes;
+  return true;
+}
+
+int32_t evp_cached_inline(evpoll *p, evpoll_io *ios, int32_t n) {
+  int32_t ended = 0;
+  for (bool looked = false; ended < n && end_inline(p, &ios[ended], looked); ended++)
+    looked = ended + 1 < n && ios[ended + 1].handle == ios[ended].handle;
+  if (ended)
+    atomic_fetch_add_explicit(&p->io.cached.ended_inline, (uint64_t)ended, memory_order_relaxed);
+  return ended;
 }

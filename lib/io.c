@@ -85,7 +85,8 @@ static int32_t check_iovecs(const evpoll_io *io) {
 }
 
 int32_t evp_op_check(const evpoll_io *io) {
-  if (io->flags || io->reserved || io->offset < 0) return evp_fail(EVPOLL_ERR_INVALID);
+  if ((io->flags & ~(uint32_t)EVPOLL_IO_INLINE) || io->reserved || io->offset < 0)
+    return evp_fail(EVPOLL_ERR_INVALID);
   switch (io->code) {
   case EVPOLL_IO_READ:
   case EVPOLL_IO_WRITE:
@@ -202,8 +203,7 @@ int32_t evp_op_prepare(evpoll *p, const evpoll_io *io, struct evp_op **out) {
   op->code = (uint8_t)io->code;
   op->cancel_asked = false;
   op->refused = false;
-  const struct evp_checked *checked = &p->io.checked[(uint64_t)io->handle % EVP_CHECKED_HANDLES];
-  op->cached = checked->cached && checked->handle == io->handle;
+  op->cached = evp_kind_is_cached(p, io->handle);
   op->buffer = (void *)(uintptr_t)io->buffer;
   if (io->code == EVPOLL_IO_READV || io->code == EVPOLL_IO_WRITEV) {
     op->buffer = evp_iovec_copy((const evpoll_iovec *)op->buffer, (uint32_t)io->length);
@@ -279,8 +279,7 @@ static void take_back(evpoll *p, struct evp_op *op, uint32_t n) {
   evp_mutex_unlock(&p->io.lock);
 }
 
-int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
-  if (n == 0) return 0;
+static int32_t submit_rest(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
   for (int32_t i = 0; i < n; i++) {
     ios[i].op = 0;
     ios[i].status = EVPOLL_ERR_AGAIN;
@@ -315,6 +314,13 @@ int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
     ios[started].status = evp_fail_as(status, os_code);
   }
   return started;
+}
+
+int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
+  const int32_t ended = evp_cached_inline(p, ios, n);
+  if (ended == n) return n;
+  const int32_t started = submit_rest(p, ios + ended, n - ended, from_wait);
+  return ended && started < 0 ? ended : ended + started;
 }
 
 /* ---- cancel ------------------------------------------------------------------------------- */

@@ -114,6 +114,8 @@ static inline uint64_t evp_id_next(uint64_t id) { return id + ((uint64_t)1 << EV
  * closed by evpoll_file_close() (no lock), since its number may become something else's. */
 int32_t evp_kind_check(evpoll *p, evpoll_handle h);
 int32_t evp_kind_attach(evpoll *p, evpoll_handle h);
+/* Do reads pass through the system's cache, as the last check saw it? */
+bool evp_kind_is_cached(evpoll *p, evpoll_handle h);
 void evp_kind_doubt(evpoll *p, evpoll_handle h);
 void evp_kind_file_closes(void);
 

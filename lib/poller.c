@@ -331,7 +331,8 @@ int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evp
     }
     accepted = 0;
   }
-  if (applied < nchanges || accepted < nios) timeout_ns = 0;
+  const bool ended_inline = accepted > 0 && ios[0].op == 0;
+  if (applied < nchanges || accepted < nios || ended_inline) timeout_ns = 0;
 
   n = wait_inside(p, cell, out, capacity, timeout_ns);
   if (n < 0 && applied + accepted > 0) n = 0; /* the next call will say it again */
@@ -458,9 +459,10 @@ void evp_poller_stats(evpoll *p, struct evpoll_stats *out) {
   out->stale_hits = atomic_load(&p->stale_hits);
   out->set_rebuilds = atomic_load(&p->set_rebuilds);
   out->pool_threads = atomic_load(&p->pool_alive);
+  const uint64_t ended_inline = atomic_load(&p->io.cached.ended_inline);
   evp_mutex_lock(&p->io.lock);
-  out->io_submitted = atomic_load(&p->io.submitted);
-  out->io_completed = p->io.completed;
+  out->io_submitted = atomic_load(&p->io.submitted) + ended_inline;
+  out->io_completed = p->io.completed + ended_inline;
   out->io_cancelled = p->io.cancelled;
   out->io_in_flight = atomic_load(&p->io.in_flight);
   evp_mutex_unlock(&p->io.lock);

@@ -72,6 +72,7 @@ extern "C" {
 #define EVPOLL_IO_WRITEV    4
 #define EVPOLL_IO_FSYNC     5
 #define EVPOLL_IO_FDATASYNC 6
+#define EVPOLL_IO_INLINE 0x10
 #define EVPOLL_OPEN_SINGLE_WAITER  0x1
 #define EVPOLL_OPEN_THREAD_BOUND   0x2
 #define EVPOLL_OPEN_NO_URING       0x4

@@ -181,6 +181,61 @@ func TestListsAreTaken(t *testing.T) {
 	}
 }
 
+func TestAnOperationMayEndInline(t *testing.T) {
+	p := open(t)
+	f := somefile(t, p, 100)
+	b, err := p.Alloc(100)
+	must(t, err)
+	defer b.Free()
+	atOnce := 0
+	for i := 0; i < 100; i++ {
+		ops := []Op{{Token: 7, File: f.h, Code: Read, Buffer: b, Length: 60, Offset: 50, Inline: true}}
+		if i%2 == 0 {
+			n, err := p.Submit(ops)
+			if n != 1 || err != nil || ops[0].Status != OK {
+				t.Fatal(n, err, ops)
+			}
+			if !ops[0].Done {
+				one(t, p)
+			}
+		} else {
+			events := make([]Event, 4)
+			n, err := p.Turn(soon(t), nil, ops, events) // does not block if it is over
+			if err != nil || ops[0].Status != OK || ops[0].Done == (n == 1) {
+				t.Fatal(n, err, ops)
+			}
+		}
+		if ops[0].Done {
+			atOnce++
+			if ops[0].N != 50 || ops[0].ID != 0 {
+				t.Fatal(ops)
+			}
+		}
+		if b.Users() != 0 || p.c.slots.operations() != 0 {
+			t.Fatal("something is still in flight")
+		}
+	}
+	// Where the system can tell, nobody is parked for what it has at hand.
+	if atOnce == 100 {
+		before, err := p.Stats()
+		must(t, err)
+		text := make([]byte, 100)
+		for i := 0; i < 100; i++ {
+			if n, err := f.ReadAt(soon(t), text, 0); n != 100 || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		after, err := p.Stats()
+		must(t, err)
+		if after.IOSubmitted != before.IOSubmitted+100 || after.Events != before.Events {
+			t.Fatal(before, after)
+		}
+	}
+	list := []Op{{File: f.h, Code: Read, Buffer: b, Length: 60, Inline: true}}
+	_, err = p.SubmitList(list, 1)
+	wants(t, err, ErrInvalid)
+}
+
 func TestAPrefixIsAccepted(t *testing.T) {
 	p := open(t, Options{IOLimit: 2})
 	f := somefile(t, p, 100)
@@ -225,20 +280,27 @@ func TestAPrefixIsAccepted(t *testing.T) {
 	}
 }
 
-// More goroutines read than operations may be in flight: they wait for room.
+// More goroutines read than operations may be in flight: they wait for room. The reads are longer
+// than what the system does at once.
 func TestTheLimitIsWaitedFor(t *testing.T) {
+	const size = 200 << 10
 	p := served(t, Options{IOLimit: 2})
-	f := somefile(t, p, 1<<16)
+	f := somefile(t, p, size+3300)
 	var readers sync.WaitGroup
 	for i := 0; i < 32; i++ {
 		i := i
 		readers.Add(1)
 		go func() {
 			defer readers.Done()
-			b := make([]byte, 1000)
-			for j := 0; j < 20; j++ {
-				n, err := f.ReadAt(soon(t), b, int64(i*100+j))
-				if n != 1000 || err != nil || !bytes.Equal(b, pattern(1000, i*100+j)) {
+			b, err := p.Alloc(size)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer b.Free()
+			for j := 0; j < 5; j++ {
+				n, err := f.ReadBuffer(soon(t), b, 0, size, int64(i*100+j))
+				if n != size || err != nil || !bytes.Equal(b.Bytes(), pattern(size, i*100+j)) {
 					t.Error(n, err)
 				}
 			}
@@ -253,7 +315,7 @@ func TestAnyLoopServesGoroutines(t *testing.T) {
 	f := somefile(t, p, 100)
 	done := make(chan error)
 	go func() {
-		_, err := f.ReadAt(context.Background(), make([]byte, 100), 0)
+		_, err := f.WriteAt(context.Background(), make([]byte, 100), 0)
 		p.Post(5, 5)
 		done <- err
 	}()
@@ -269,7 +331,7 @@ func TestAContextEndsAnOperation(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() {
-		_, err := f.ReadAt(ctx, make([]byte, 100), 0)
+		_, err := f.WriteAt(ctx, make([]byte, 100), 0)
 		done <- err
 	}()
 	for p.c.slots.operations() == 0 {
@@ -285,7 +347,7 @@ func TestAContextEndsAnOperation(t *testing.T) {
 	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	_, err := f.ReadAt(ctx, make([]byte, 100), 0)
+	_, err := f.WriteAt(ctx, make([]byte, 100), 0)
 	wants(t, err, context.Canceled)
 }
 
@@ -296,7 +358,7 @@ func TestCloseEndsWhatGoroutinesWaitFor(t *testing.T) {
 	done := make(chan error)
 	for i := 0; i < n; i++ {
 		go func() {
-			_, err := f.ReadAt(context.Background(), make([]byte, 100), 0)
+			_, err := f.WriteAt(context.Background(), make([]byte, 100), 0)
 			done <- err
 		}()
 	}

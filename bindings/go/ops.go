@@ -14,6 +14,9 @@ import (
 // is the kernel's until a wait has returned that event. It returns how many were accepted, a prefix
 // of ops. If that is not all of them, the error is why not, of the first that was refused: ErrAgain
 // means that Options.IOLimit is reached, so submit the rest after a completion.
+//
+// An operation with Inline may be over when Submit returns, and says so in Done: a read of what is
+// in the system's cache, where the system can tell.
 func (p *Poller) Submit(ops []Op) (int, error) {
 	c, err := p.enter()
 	if err != nil {
@@ -175,16 +178,20 @@ func (c *core) prepare(ops []Op, list bool) *batch {
 	b.ios, b.n = b.ios[:len(ops)], 0
 	for i := range ops {
 		ops[i].ID, ops[i].Status = 0, ErrAgain // not looked at
+		ops[i].Done, ops[i].N = false, 0
 	}
 	for i := range ops {
 		op := &ops[i]
-		if op.Token > MaxToken && !list || !op.fits() ||
+		if op.Token > MaxToken && !list || op.Inline && list || !op.fits() ||
 			op.Buffer != nil && !op.Buffer.gate.enter() {
 			op.Status = ErrInvalid
 			break
 		}
 		io := &b.ios[i]
 		*io = cIO{handle: op.File, offset: op.Offset, length: uint64(op.Length), code: op.Code}
+		if op.Inline {
+			io.flags = uint32(capi.EVPOLL_IO_INLINE)
+		}
 		if op.Buffer != nil {
 			io.buffer = uint64(uintptr(op.Buffer.start)) + uint64(op.From)
 		}
@@ -213,17 +220,26 @@ func (op *Op) fits() bool {
 		op.Length >= 0 && op.From <= op.Buffer.size && op.Length <= op.Buffer.size-op.From
 }
 
-// settle copies back what the call said, and takes the slots and buffers of those back that were
-// not accepted. r is what the call returned; it returns the number of those accepted.
+// settle copies back what the call said, and takes the slots and buffers of those back that no
+// event comes for. r is what the call returned; it returns the number of those accepted.
 func (c *core) settle(b *batch, ops []Op, r int64) int {
 	accepted := max0(r)
+	over := 0 // these ended inline
 	for i := range ops[:b.n] {
-		ops[i].ID, ops[i].Status = b.ios[i].op, b.ios[i].status
+		op := &ops[i]
+		op.ID, op.Status = b.ios[i].op, b.ios[i].status
+		if op.ID == 0 && i == over && i < accepted {
+			op.Done, op.N, op.Status = true, int(op.Status), OK
+			over++
+		}
 	}
-	if accepted < b.n {
+	if over > 0 || accepted < b.n {
 		s := &c.slots
 		s.mu.Lock()
-		for i := accepted; i < b.n; i++ {
+		for i := 0; i < b.n; i++ {
+			if over <= i && i < accepted {
+				continue
+			}
 			ops[i].Buffer.releaseIf()
 			if b.ios[i].token != 0 {
 				s.give(b.ios[i].token)
@@ -238,7 +254,7 @@ func (c *core) settle(b *batch, ops []Op, r int64) int {
 	return accepted
 }
 
-// nativeTurn is the call of Turn. Not complete: something has failed, or was not accepted.
+// nativeTurn is the call of Turn. Not complete: something has failed, was not accepted, or is over.
 func (c *core) nativeTurn(t *turn) (r int64, complete bool) {
 	b := c.prepare(t.ops, false)
 	complete = b.n == len(t.ops) && goodTokens(t.changes)
@@ -279,5 +295,5 @@ func (c *core) nativeTurn(t *turn) (r int64, complete bool) {
 	} else {
 		c.settle(b, t.ops, int64(accepted))
 	}
-	return r, complete
+	return r, complete && !(len(t.ops) > 0 && t.ops[0].Done)
 }

@@ -7,20 +7,21 @@ import (
 	"errors"
 )
 
-// do starts one operation and waits for it.
+// do starts one operation and waits for it. What the system has at hand is read at once, and nobody
+// is parked.
 func (f *File) do(ctx context.Context, op Op) (int, error) {
 	w := parkedPool.Get().(*parked)
-	op.waiter = w
+	op.waiter, op.Inline = w, true
 	err := f.start(ctx, func() error {
 		op.File = f.h
 		ops := [1]Op{op}
 		_, err := f.p.Submit(ops[:])
-		op.ID = ops[0].ID
+		op = ops[0]
 		return err
 	})
-	if err != nil {
+	if err != nil || op.Done {
 		parkedPool.Put(w)
-		return 0, err
+		return op.N, err
 	}
 	e, err := f.p.await(ctx, w, op.ID)
 	if err != nil {

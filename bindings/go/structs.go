@@ -54,8 +54,11 @@ type Op struct {
 	Buffer *Buffer // of the data; nil for Sync and DataSync
 	From   int     // where the data starts in Buffer
 	Length int     // bytes
+	Inline bool    // it may end inside of the call; not in a list
 	ID     OpID    // out: names the operation
 	Status Status  // out: OK when accepted, else why not
+	Done   bool    // out: it has ended inside of the call, and no event comes
+	N      int     // out: bytes moved, where Done
 	waiter *parked // the goroutine that waits for it
 }
 

@@ -54,6 +54,16 @@ static void disk_read(void *disk, const int64_t *offsets, int n) {
   for (int left = n; left > 0;) left -= wait_some(d);
 }
 
+static void inline_read(void *disk, const int64_t *offsets, int n) {
+  struct disk *d = disk;
+  int left = n;
+  fill(d, offsets, n);
+  for (int i = 0; i < n; i++) d->ios[i].flags = EVPOLL_IO_INLINE;
+  if (evpoll_submit(d->p, d->ios, n) != n) die("evpoll_submit");
+  for (int i = 0; i < n && d->ios[i].op == 0; i++) left--;
+  while (left > 0) left -= wait_some(d);
+}
+
 static void list_read(void *disk, const int64_t *offsets, int n) {
   struct disk *d = disk;
   uint64_t op;
@@ -89,6 +99,7 @@ const struct disk_type disk_single = {"evpoll, one waiter", EVPOLL_OPEN_SINGLE_W
                                       DISK(disk_read)};
 const struct disk_type disk_bound = {"evpoll, one thread", EVPOLL_OPEN_THREAD_BOUND,
                                      DISK(disk_read)};
+const struct disk_type disk_inline = {"evpoll, inline", 0, DISK(inline_read)};
 const struct disk_type disk_list = {"evpoll", 0, DISK(list_read)};
 const struct disk_type disk_list_single = {"evpoll, one waiter", EVPOLL_OPEN_SINGLE_WAITER,
                                            DISK(list_read)};

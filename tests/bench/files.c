@@ -182,9 +182,9 @@ static void depth_rows(const char *group, const char *what, const struct disk_ty
 
 void files_rows(const char *folder) {
   /* RWF_NOWAIT serves what is in the cache only. */
-  static const struct disk_type *const cached[] = {&disk_pread, &disk_nowait, &disk_ring,
-                                                   &disk_many,  &disk_single, &disk_bound,
-                                                   &disk_uv,    &disk_lio};
+  static const struct disk_type *const cached[] = {&disk_pread,  &disk_nowait, &disk_ring,
+                                                   &disk_inline, &disk_many,   &disk_single,
+                                                   &disk_bound,  &disk_uv,     &disk_lio};
   static const struct disk_type *const all[] = {&disk_pread, &disk_ring, &disk_many, &disk_single,
                                                 &disk_bound, &disk_uv,   &disk_lio};
   static const struct disk_type *const lists[] = {&disk_lio, &disk_list, &disk_list_single,

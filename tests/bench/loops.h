@@ -49,7 +49,8 @@ struct disk_type {
 };
 
 extern const struct disk_type disk_pread, disk_nowait, disk_ring, disk_lio;
-extern const struct disk_type disk_many, disk_single, disk_bound, disk_list, disk_list_single;
+extern const struct disk_type disk_many, disk_single, disk_bound, disk_inline;
+extern const struct disk_type disk_list, disk_list_single;
 extern const struct disk_type disk_uv;
 
 /* Sockets and files in one wait. A round: n blocks are asked for, and one byte arrives on each of

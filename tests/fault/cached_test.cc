@@ -178,5 +178,96 @@ TEST_P(FaultCached, TheLimitCountsWhatWasNotDelivered) {
   WaitFor(1);
 }
 
+class FaultInline : public FaultCached {
+protected:
+  // Submits one that may end inline; the entry says how that went.
+  evpoll_io Submit(void *to, uint64_t length) {
+    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 5, to, length);
+    io.flags = EVPOLL_IO_INLINE;
+    EXPECT_EQ(1, evpoll_submit(p, &io, 1));
+    return io;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(On, FaultInline, ::testing::ValuesIn(Configs()), ConfigName);
+
+TEST_P(FaultInline, WhatTheCacheHasIsOverWhenSubmitReturns) {
+  const uint64_t before = Engine();
+  for (int i = 0; i < 100; i++) {
+    char to[4] = "xyz";
+    const evpoll_io io = Submit(to, 3);
+    EXPECT_EQ(0u, io.op);
+    EXPECT_EQ(3, io.status);
+    EXPECT_STREQ("fff", to);
+  }
+  ExpectQuiet();
+  EXPECT_EQ(before, Engine());
+}
+
+TEST_P(FaultInline, ItNeedsNoRoom) {
+  Open(0, 1);
+  char held, to[8];
+  evpoll_io fill = MakeIo(EVPOLL_IO_READ, file.handle, 1, &held, 1);
+  ASSERT_EQ(1, evpoll_submit(p, &fill, 1)); // finished, but not delivered
+  evpoll_io ios[8];
+  for (uint64_t i = 0; i < 8; i++) {
+    ios[i] = MakeIo(EVPOLL_IO_READ, file.handle, i, &to[i], 1);
+    ios[i].flags = EVPOLL_IO_INLINE;
+  }
+  EXPECT_EQ(8, evpoll_submit(p, ios, 8));
+  WaitFor(1);
+}
+
+TEST_P(FaultInline, WhatTheCacheHasNotIsAnOperation) {
+  for (int error : {EAGAIN, EOPNOTSUPP, ENOSYS, EPERM, EINTR, EINVAL, EIO, EFAULT}) {
+    Arm(fault::kCachedRead, 1, error, kAll);
+    for (int i = 0; i < 20; i++) {
+      char to[4] = "xyz";
+      const evpoll_io io = Submit(to, 3);
+      EXPECT_NE(0u, io.op) << error;
+      EXPECT_EQ(EVPOLL_OK, io.status);
+      const evpoll_event e = WaitOne();
+      EXPECT_EQ(io.op, e.op);
+      EXPECT_EQ(3, e.result);
+      EXPECT_STREQ("fff", to);
+    }
+    Disarm();
+  }
+}
+
+TEST_P(FaultInline, AMissCostsOneTry) {
+  const uint64_t before = Seen(fault::kCachedRead);
+  Arm(fault::kCachedRead, 1, EAGAIN, 1);
+  char to[4];
+  EXPECT_NE(0u, Submit(to, 3).op);
+  EXPECT_EQ(before + 1, Seen(fault::kCachedRead));
+  WaitFor(1);
+}
+
+TEST_P(FaultInline, BehindOneThatDidNotEndNoneDoes) {
+  Arm(fault::kCachedRead, 2, EAGAIN, 1);
+  char to[4];
+  evpoll_io ios[4];
+  for (uint64_t i = 0; i < 4; i++) {
+    ios[i] = MakeIo(EVPOLL_IO_READ, file.handle, i, &to[i], 1);
+    ios[i].flags = EVPOLL_IO_INLINE;
+  }
+  ASSERT_EQ(4, evpoll_submit(p, ios, 4));
+  EXPECT_EQ(0u, ios[0].op);
+  EXPECT_EQ(1, ios[0].status);
+  for (int i = 1; i < 4; i++) EXPECT_NE(0u, ios[i].op);
+  WaitFor(3);
+  ExpectQuiet();
+}
+
+TEST_P(FaultInline, WhatTakesLongToCopyIsAnOperation) {
+  TempFile text(std::string(1 << 20, 'l'));
+  std::vector<char> to(1 << 20);
+  evpoll_io io = MakeIo(EVPOLL_IO_READ, text.handle, 5, to.data(), to.size());
+  io.flags = EVPOLL_IO_INLINE;
+  ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+  EXPECT_NE(0u, io.op);
+  EXPECT_EQ(1 << 20, WaitOne().result);
+}
+
 } // namespace
 } // namespace evp

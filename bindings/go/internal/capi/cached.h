@@ -14,10 +14,13 @@ struct evp_op;
 struct evp_cached {
   _Atomic uint32_t pause; /* reads that are not tried now */
   _Atomic uint32_t next_pause;
+  _Atomic uint64_t ended_inline;
 };
 
 /* No lock held; as an engine's submit, but it stops at what it cannot do. from_wait: the caller is
  * about to wait. */
 int32_t evp_cached_submit(evpoll *p, struct evp_op **chain, bool from_wait);
+/* No lock held. How many entries at the head have ended inline: they say so themselves. */
+int32_t evp_cached_inline(evpoll *p, evpoll_io *ios, int32_t n);
 
 #endif

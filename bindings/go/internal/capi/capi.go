@@ -299,6 +299,7 @@ const EVPOLL_IO_READ int = 1
 const EVPOLL_IO_WRITE int = 2
 const EVPOLL_IO_FSYNC int = 5
 const EVPOLL_IO_FDATASYNC int = 6
+const EVPOLL_IO_INLINE int = 0x10
 const EVPOLL_OPEN_SINGLE_WAITER int = 0x1
 const EVPOLL_OPEN_THREAD_BOUND int = 0x2
 const EVPOLL_OPEN_NO_URING int = 0x4

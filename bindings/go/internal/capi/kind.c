@@ -54,6 +54,11 @@ int32_t evp_kind_check(evpoll *p, evpoll_handle h) {
   return status;
 }
 
+bool evp_kind_is_cached(evpoll *p, evpoll_handle h) {
+  const struct evp_checked *c = &p->io.checked[(uint64_t)h % EVP_CHECKED_HANDLES];
+  return c->cached && c->handle == h;
+}
+
 void evp_kind_doubt(evpoll *p, evpoll_handle h) {
   struct evp_checked *c = &p->io.checked[(uint64_t)h % EVP_CHECKED_HANDLES];
   c->looks = c->trusted = 0;

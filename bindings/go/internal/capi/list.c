@@ -63,7 +63,7 @@ static int32_t check_list(evpoll *p, evpoll_io *ios, int32_t n) {
   for (int32_t i = 0; i < n; i++) {
     const bool looked = i > 0 && ios[i - 1].status == 0 && ios[i - 1].handle == ios[i].handle;
     ios[i].op = 0;
-    ios[i].status = evp_op_check(&ios[i]);
+    ios[i].status = ios[i].flags ? evp_fail(EVPOLL_ERR_INVALID) : evp_op_check(&ios[i]);
     if (ios[i].status == 0 && !looked) ios[i].status = evp_kind_check(p, ios[i].handle);
     if (first == 0 && ios[i].status < 0) {
       first = ios[i].status;

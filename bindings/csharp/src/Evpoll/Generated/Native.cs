@@ -291,6 +291,7 @@ internal static class Native {
   public const int EVPOLL_IO_WRITE = 2;
   public const int EVPOLL_IO_FSYNC = 5;
   public const int EVPOLL_IO_FDATASYNC = 6;
+  public const int EVPOLL_IO_INLINE = 0x10;
   public const int EVPOLL_OPEN_SINGLE_WAITER = 0x1;
   public const int EVPOLL_OPEN_THREAD_BOUND = 0x2;
   public const int EVPOLL_OPEN_NO_URING = 0x4;

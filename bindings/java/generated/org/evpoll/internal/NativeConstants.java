@@ -69,6 +69,7 @@ public interface NativeConstants {
   public final static int EVPOLL_IO_WRITE = 2;
   public final static int EVPOLL_IO_FSYNC = 5;
   public final static int EVPOLL_IO_FDATASYNC = 6;
+  public final static int EVPOLL_IO_INLINE = 0x10;
   public final static int EVPOLL_OPEN_SINGLE_WAITER = 0x1;
   public final static int EVPOLL_OPEN_THREAD_BOUND = 0x2;
   public final static int EVPOLL_OPEN_NO_URING = 0x4;

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+// EVPOLL_IO_INLINE: an operation ends in the call that submits it, or by its event as any other;
+// never both, and never neither. Which of them is the system's affair.
+#include "contract.h"
+
+#include <cstring>
+#include <limits>
+#include <set>
+
+namespace evp {
+namespace {
+
+class IoInline : public Contract {
+protected:
+  static evpoll_io Inline(uint32_t code, evpoll_handle h, uint64_t token, void *buffer,
+                          uint64_t length, int64_t offset = 0) {
+    evpoll_io io = MakeIo(code, h, token, buffer, length, offset);
+    io.flags = EVPOLL_IO_INLINE;
+    io.op = 99;
+    io.status = 4711;
+    return io;
+  }
+  // Submits one, and returns the bytes moved, by whichever way they were told.
+  int64_t Moved(evpoll_io io) {
+    EXPECT_EQ(1, evpoll_submit(p, &io, 1));
+    if (io.op == 0) {
+      ExpectQuiet();
+      return io.status;
+    }
+    EXPECT_EQ(EVPOLL_OK, io.status);
+    const evpoll_event e = WaitOne();
+    EXPECT_EQ(io.op, e.op);
+    EXPECT_EQ(io.token, e.token);
+    EXPECT_EQ(EVPOLL_OK, e.status);
+    return e.result;
+  }
+
+  TempFile file{"0123456789"};
+  char buffer[64] = {};
+};
+INSTANTIATE_TEST_SUITE_P(On, IoInline, ::testing::ValuesIn(Configs()), ConfigName);
+
+TEST_P(IoInline, ReadsTheBytesAtItsOffset) {
+  EXPECT_EQ(4, Moved(Inline(EVPOLL_IO_READ, file.handle, 5, buffer, 4, 3)));
+  EXPECT_STREQ("3456", buffer);
+}
+
+TEST_P(IoInline, TheEndOfTheFileIsShortAndThen0) {
+  const struct { int64_t offset, bytes; } cases[] = {{0, 10}, {8, 2}, {10, 0}, {1 << 20, 0}};
+  for (const auto &each : cases)
+    EXPECT_EQ(each.bytes,
+              Moved(Inline(EVPOLL_IO_READ, file.handle, 5, buffer, sizeof buffer, each.offset)))
+        << each.offset;
+}
+
+TEST_P(IoInline, SeesWhatWasWrittenBefore) {
+  for (int i = 0; i < 100; i++) {
+    char text[16];
+    const int n = snprintf(text, sizeof text, "round %04d", i);
+    EXPECT_EQ(
+        n, RunIo(MakeIo(EVPOLL_IO_WRITE, file.handle, 1, text, static_cast<uint64_t>(n))).result);
+    EXPECT_EQ(n, Moved(Inline(EVPOLL_IO_READ, file.handle, 5, buffer, sizeof buffer)));
+    EXPECT_STREQ(text, buffer);
+  }
+}
+
+TEST_P(IoInline, EveryCodeTakesTheFlag) {
+  char text[] = "abc";
+  EXPECT_EQ(3, Moved(Inline(EVPOLL_IO_WRITE, file.handle, 5, text, 3)));
+  EXPECT_EQ(0, Moved(Inline(EVPOLL_IO_FSYNC, file.handle, 5, nullptr, 0)));
+  EXPECT_EQ(0, Moved(Inline(EVPOLL_IO_FDATASYNC, file.handle, 5, nullptr, 0)));
+  EXPECT_EQ(10, Moved(Inline(EVPOLL_IO_READ, file.handle, 5, buffer, sizeof buffer)));
+  EXPECT_STREQ("abc3456789", buffer);
+}
+
+TEST_P(IoInline, EachOfManyIsToldOfOnce) {
+  constexpr int32_t kMany = 600;
+  std::string to(kMany, '\0');
+  std::set<uint64_t> open; // operations whose event is to come
+  for (int32_t i = 0; i < kMany; i += 6) {
+    evpoll_io ios[6];
+    for (int32_t k = 0; k < 6; k++) {
+      ios[k] = Inline(EVPOLL_IO_READ, file.handle, static_cast<uint64_t>(i + k),
+                      &to[static_cast<size_t>(i + k)], 1, (i + k) % 10);
+      if (i % 4 == 0 && k == 3) ios[k].flags = 0;
+    }
+    ASSERT_EQ(6, evpoll_submit(p, ios, 6));
+    bool head = true;
+    for (const evpoll_io &io : ios) {
+      if (io.op == 0) {
+        EXPECT_TRUE(head) << "one that ended inline is behind one that did not";
+        EXPECT_EQ(static_cast<uint32_t>(EVPOLL_IO_INLINE), io.flags);
+        EXPECT_EQ(1, io.status);
+      } else {
+        head = false;
+        EXPECT_EQ(EVPOLL_OK, io.status);
+        EXPECT_TRUE(open.insert(io.op).second);
+      }
+    }
+  }
+  while (!open.empty()) {
+    const std::vector<evpoll_event> got = Wait();
+    ASSERT_FALSE(got.empty());
+    for (const evpoll_event &e : got) {
+      EXPECT_EQ(1, e.result);
+      ASSERT_EQ(1u, open.erase(e.op));
+    }
+  }
+  for (int32_t i = 0; i < kMany; i++) EXPECT_EQ('0' + i % 10, to[static_cast<size_t>(i)]);
+  ExpectQuiet();
+  const struct evpoll_stats s = Stats();
+  EXPECT_EQ(static_cast<uint64_t>(kMany), s.io_submitted);
+  EXPECT_EQ(static_cast<uint64_t>(kMany), s.io_completed);
+  EXPECT_EQ(0u, s.io_in_flight);
+}
+
+TEST_P(IoInline, WhatIsRefusedIsRefusedAllTheSame) {
+  evpoll_io ios[4];
+  for (uint64_t i = 0; i < 4; i++)
+    ios[i] = Inline(EVPOLL_IO_READ, file.handle, i, buffer + 16 * i, 16);
+  ios[2].handle = -1;
+  ASSERT_EQ(2, evpoll_submit(p, ios, 4));
+  EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, ios[2].status);
+  EXPECT_EQ(EVPOLL_ERR_AGAIN, ios[3].status);
+  EXPECT_EQ(0u, ios[2].op);
+  EXPECT_EQ(0u, ios[3].op);
+  size_t open = 0;
+  for (uint64_t i = 0; i < 2; i++) open += ios[i].op != 0;
+  WaitFor(open);
+
+  evpoll_io io = Inline(EVPOLL_IO_READ, file.handle, 5, buffer, 16, -1);
+  EXPECT_EQ(0, evpoll_submit(p, &io, 1));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, io.status);
+  io = Inline(EVPOLL_IO_READ, file.handle, 5, nullptr, 16);
+  EXPECT_EQ(0, evpoll_submit(p, &io, 1));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, io.status);
+  Pair pair;
+  io = Inline(EVPOLL_IO_READ, pair.a, 5, buffer, 16);
+  EXPECT_EQ(0, evpoll_submit(p, &io, 1));
+  EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, io.status);
+  ExpectQuiet();
+}
+
+TEST_P(IoInline, AFileThatCannotBeReadSaysSoByItsEvent) {
+  TempFile sink("content", EVPOLL_FILE_WRITE);
+  evpoll_io io = Inline(EVPOLL_IO_READ, sink.handle, 5, buffer, 16);
+  if (evpoll_submit(p, &io, 1) == 1) {
+    ASSERT_NE(0u, io.op);
+    EXPECT_GT(0, WaitOne().status);
+  } else {
+    EXPECT_GT(0, io.status);
+  }
+  ExpectQuiet();
+}
+
+TEST_P(IoInline, ListsHaveNoSuchEntries) {
+  evpoll_io io = Inline(EVPOLL_IO_READ, file.handle, 5, buffer, 16);
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_submit_list(p, &io, 1, 5, nullptr));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, io.status);
+  ExpectQuiet();
+}
+
+TEST_P(IoInline, ATurnThatEndsOneDoesNotBlock) {
+  for (int i = 0; i < 50; i++) {
+    evpoll_io io = Inline(EVPOLL_IO_READ, file.handle, 5, buffer, 4);
+    evpoll_event events[4];
+    const int32_t n = evpoll_turn(p, nullptr, 0, &io, 1, events, 4, EVPOLL_INFINITE);
+    if (io.op == 0) {
+      EXPECT_EQ(0, n);
+      EXPECT_EQ(4, io.status);
+    } else {
+      ASSERT_EQ(1, n);
+      EXPECT_EQ(4, events[0].result);
+    }
+  }
+  ExpectQuiet();
+}
+
+TEST_P(IoInline, AfterShutdownNothingIsRead) {
+  EXPECT_EQ(4, Moved(Inline(EVPOLL_IO_READ, file.handle, 5, buffer, 4)));
+  ASSERT_EQ(0, evpoll_shutdown(p));
+  evpoll_io io = Inline(EVPOLL_IO_READ, file.handle, 5, buffer + 32, 4);
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_submit(p, &io, 1));
+  EXPECT_EQ(0, buffer[32]);
+}
+
+} // namespace
+} // namespace evp
