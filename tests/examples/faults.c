@@ -3,6 +3,7 @@
  * to write down in which order the example did what. By environment variables:
  *
  *   FAULT_SHORT_IO=N     reads and writes move at most N bytes
+ *   FAULT_INLINE=0       none ends inline
  *   FAULT_FAIL_SYNC=K    the K-th FDATASYNC reports EVPOLL_ERR_IO
  *   FAULT_FAIL_WRITE=K   the K-th WRITE reports EVPOLL_ERR_IO
  *   FAULT_TRACE=FILE     a line for each submission, completion and send
@@ -52,6 +53,7 @@ int32_t __wrap_evpoll_submit(evpoll *p, evpoll_io *ios, int32_t n) {
   const long most = setting("FAULT_SHORT_IO");
   for (int32_t i = 0; i < n; i++) {
     evpoll_io io = ios[i];
+    if (getenv("FAULT_INLINE") && !setting("FAULT_INLINE")) io.flags = 0;
     const int moves = io.code == EVPOLL_IO_READ || io.code == EVPOLL_IO_WRITE;
     if (moves && most > 0 && io.length > (uint64_t)most) io.length = (uint64_t)most;
     const int32_t accepted = __real_evpoll_submit(p, &io, 1);

@@ -123,9 +123,11 @@ class ServeTest(Case):
 
     def test_short_reads_are_continued(self):
         files = self.files()
-        server = self.serve(program="evpoll-serve-faults", env={"FAULT_SHORT_IO": "1000"})
-        self.fetch_all_at_once(server, files, connections=4, rounds=1)
-        server.stop()
+        for inline in "1", "0":  # also by events, and with more of them than there is room for
+            server = self.serve("--io-limit=1", program="evpoll-serve-faults",
+                                env={"FAULT_SHORT_IO": "1000", "FAULT_INLINE": inline})
+            self.fetch_all_at_once(server, files, connections=4, rounds=1)
+            server.stop()
 
     def test_a_large_file_arrives_whole(self):
         large = content(9 * 1024 * 1024 + 3, 1)

@@ -6,13 +6,15 @@
  *   sockets report READINESS    evpoll_add() once; then try recv or send until it would block,
  *                               evpoll_rearm(), and go on when the event says "try again"
  *   files report COMPLETIONS    evpoll_submit() hands a buffer to the kernel; the event says that
- *                               the bytes are in it, and the buffer is ours again
+ *                               the bytes are in it, and the buffer is ours again (with
+ *                               EVPOLL_IO_INLINE the call itself may say so)
  *
  * Both come out of the same evpoll_wait(): see run() and dispatch(), then follow one request
- * through read_request(), respond(), fill(), submit_reads(), read_done() and send_response().
+ * through read_request(), respond(), fill(), read_chunk(), read_done() and send_response().
  *
- * A connection has two chunks of 64 KiB: while one is being sent, the other is being read. No more
- * of a file is read than fits into them, so a slow reader holds up nobody and costs no memory.
+ * A connection has two chunks for 64 KiB of a file each: while one is being sent, the other is
+ * being read. No more of a file is read than fits into them, so a slow reader holds up nobody and
+ * costs no memory.
  *
  * Who owns a connection: the loop. The token of its socket is its address, and the token of a read
  * is the address of its chunk. That is safe because a closed connection is freed only after the
@@ -86,68 +88,93 @@ struct server {
 
 static void *object_of(uint64_t token) { return (void *)(uintptr_t)token; }
 
-/* ---- files: reads are queued while events are handled, and submitted in one call ----------- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
+static void close_connection(struct server *s, struct connection *c);
+
+/* evpoll has no room (EVPOLL_ERR_AGAIN). So something is in flight, and its completion brings us to
+ * retry_reads(). */
 static void queue_read(struct server *s, struct chunk *chunk) {
   chunk->state = QUEUED;
   chunk->next_queued = NULL;
-  if (s->queue_tail)
-    s->queue_tail->next_queued = chunk;
-  else
-    s->queue_head = chunk;
+  *(s->queue_tail ? &s->queue_tail->next_queued : &s->queue_head) = chunk;
   s->queue_tail = chunk;
 }
 
-static struct chunk *take_queued(struct server *s) {
+/* The disk failed, or the file became shorter than the head has promised. Cutting the connection is
+ * the only way left to tell. */
+static void fail_read(struct server *s, struct chunk *chunk) {
+  chunk->state = EMPTY;
+  close_connection(s, chunk->owner);
+}
+
+/* Reads may come back short: then the chunk's state stays READING. */
+static void take_bytes(struct server *s, struct chunk *chunk, int64_t n) {
+  chunk->filled += (size_t)n;
+  chunk->offset += n;
+  if (n == 0)
+    fail_read(s, chunk);
+  else if (chunk->filled == chunk->wanted)
+    chunk->state = FULL;
+}
+
+/* Reads what the chunk wants. What is in the system's cache is there at once, and one that takes
+ * longer ends in read_done(). */
+static void read_chunk(struct server *s, struct chunk *chunk) {
+  chunk->state = READING;
+  while (chunk->state == READING) {
+    evpoll_io io = {
+        .token = EVPOLL_ADDR(chunk),
+        .handle = chunk->owner->file,
+        .offset = chunk->offset,
+        .buffer = EVPOLL_ADDR(chunk->bytes + chunk->filled),
+        .length = chunk->wanted - chunk->filled,
+        .code = EVPOLL_IO_READ,
+        .flags = EVPOLL_IO_INLINE,
+    };
+    const int32_t accepted = evpoll_submit(s->poller, &io, 1);
+    const int32_t status = accepted < 0 ? accepted : io.status;
+    if (io.op) return;
+    if (status >= 0) {
+      take_bytes(s, chunk, status);
+    } else if (status == EVPOLL_ERR_AGAIN) {
+      queue_read(s, chunk);
+    } else {
+      if (status != EVPOLL_ERR_SHUTDOWN) complain("cannot read a file", status);
+      fail_read(s, chunk);
+    }
+  }
+}
+
+static void drive(struct server *s, struct connection *c);
+
+static void retry_reads(struct server *s) {
   struct chunk *chunk = s->queue_head;
-  s->queue_head = chunk->next_queued;
-  if (!s->queue_head) s->queue_tail = NULL;
-  return chunk;
+  s->queue_head = s->queue_tail = NULL;
+  while (chunk) {
+    struct chunk *next = chunk->next_queued;
+    chunk->state = EMPTY;
+    if (chunk->owner->phase != CLOSED) {
+      read_chunk(s, chunk);
+      if (chunk->state == FULL) drive(s, chunk->owner);
+    }
+    chunk = next;
+  }
 }
 
 /* Gives empty chunks something to read. Nothing happens while both are in use: that is the
  * back-pressure. */
 static void fill(struct server *s, struct connection *c) {
-  while (c->file_left > 0 && c->chunks[c->filling].state == EMPTY) {
+  while (c->file_left > 0 && c->phase != CLOSED && c->chunks[c->filling].state == EMPTY) {
     struct chunk *chunk = &c->chunks[c->filling];
-    const size_t room = CHUNK - chunk->filled; /* the first one holds the head already */
-    const size_t length = c->file_left < (int64_t)room ? (size_t)c->file_left : room;
+    /* The first one holds the head already. */
+    const size_t length = c->file_left < CHUNK ? (size_t)c->file_left : CHUNK;
     chunk->wanted = chunk->filled + length;
     chunk->offset = c->file_next;
     c->file_next += (int64_t)length;
     c->file_left -= (int64_t)length;
     c->filling ^= 1;
-    queue_read(s, chunk);
-  }
-}
-
-static void close_connection(struct server *s, struct connection *c);
-
-/* Submits what is queued. What evpoll has no room for (EVPOLL_ERR_AGAIN) stays queued: something
- * is in flight then, so that a completion brings us back here. */
-static void submit_reads(struct server *s) {
-  while (s->queue_head) {
-    evpoll_io ios[64];
-    int32_t n = 0;
-    for (struct chunk *chunk = s->queue_head; chunk && n < 64; chunk = chunk->next_queued, n++)
-      ios[n] = (evpoll_io){
-          .token = EVPOLL_ADDR(chunk),
-          .handle = chunk->owner->file,
-          .offset = chunk->offset,
-          .buffer = EVPOLL_ADDR(chunk->bytes + chunk->filled),
-          .length = chunk->wanted - chunk->filled,
-          .code = EVPOLL_IO_READ,
-      };
-    const int32_t accepted = evpoll_submit(s->poller, ios, n);
-    for (int32_t i = 0; i < accepted; i++) take_queued(s)->state = READING;
-    if (accepted == n) continue;
-    const int32_t status = accepted < 0 ? accepted : ios[accepted].status;
-    if (status == EVPOLL_ERR_AGAIN) return;
-    /* This read can never be: end its connection, and go on with the others. */
-    struct chunk *chunk = take_queued(s);
-    chunk->state = EMPTY;
-    if (status != EVPOLL_ERR_SHUTDOWN) complain("cannot read a file", status);
-    if (chunk->owner->phase != CLOSED) close_connection(s, chunk->owner);
+    read_chunk(s, chunk);
   }
 }
 
@@ -182,14 +209,14 @@ static void accept_again(struct server *s, int on) {
 /* Interest in both directions once and for all: with EVPOLL_EDGE, changing one's mind about what
  * to wait for costs nothing. */
 static int32_t open_connection(struct server *s, evpoll_handle socket) {
-  struct connection *c = malloc(sizeof *c + (size_t)2 * CHUNK);
+  struct connection *c = malloc(sizeof *c + (size_t)2 * (HTTP_HEAD_MAX + CHUNK));
   if (!c) return EVPOLL_ERR_NO_MEMORY;
   memset(c, 0, sizeof *c);
   c->socket = socket;
   c->file = NO_HANDLE;
   for (int i = 0; i < 2; i++) {
     c->chunks[i].owner = c;
-    c->chunks[i].bytes = c->memory + i * CHUNK;
+    c->chunks[i].bytes = c->memory + i * (HTTP_HEAD_MAX + CHUNK);
   }
   const int32_t status =
       evpoll_add(s->poller, socket, EVPOLL_ADDR(c), EVPOLL_READABLE | EVPOLL_WRITABLE, EVPOLL_EDGE);
@@ -405,22 +432,14 @@ static void drive(struct server *s, struct connection *c) {
 
 static void read_done(struct server *s, struct chunk *chunk, const evpoll_event *event) {
   struct connection *c = chunk->owner;
-  chunk->state = EMPTY;
-  if (c->phase == CLOSED) return; /* bury_dead() was waiting for this */
-  if (event->status < 0 || event->result == 0) {
-    /* The disk failed, or the file became shorter than the head has promised. Cutting the
-     * connection is the only way left to tell. */
-    close_connection(s, c);
-    return;
-  }
-  chunk->filled += (size_t)event->result;
-  chunk->offset += event->result;
-  if (chunk->filled < chunk->wanted) { /* reads may come back short */
-    queue_read(s, chunk);
-    return;
-  }
-  chunk->state = FULL;
-  drive(s, c);
+  if (c->phase == CLOSED)
+    chunk->state = EMPTY; /* bury_dead() was waiting for this */
+  else if (event->status < 0)
+    fail_read(s, chunk);
+  else
+    take_bytes(s, chunk, event->result);
+  if (chunk->state == READING) read_chunk(s, chunk);
+  if (chunk->state == FULL) drive(s, c);
 }
 
 /* Responses that have begun are finished; who is between two requests has nothing to lose. */
@@ -471,7 +490,7 @@ static int32_t run(struct server *s) {
     for (int32_t i = 0; i < n; i++) dispatch(s, &events[i]);
     if (n == 0 && !s->stopping) accept_again(s, 1);
     expire_idle(s);
-    submit_reads(s);
+    retry_reads(s);
     bury_dead(s);
   }
   return 0;
