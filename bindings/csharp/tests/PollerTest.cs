@@ -160,6 +160,34 @@ public sealed class PollerTest : IDisposable
     }
 
     [Fact]
+    public void An_operation_may_end_inline_and_then_has_no_event()
+    {
+        using var file = new TemporaryFile(Content(4096));
+        long handle = RawFile.Open(file.Path, FileFlags.Read);
+        using var buffer = new IoBuffer(4096);
+        for (int i = 0; i < 100; i++)
+        {
+            buffer.Span.Clear();
+            var request = new IoRequest { Handle = handle, Token = 2, Buffer = buffer.Address,
+                Offset = 96, Length = 4096, Code = IoCode.Read, Flags = IoFlags.Inline };
+            int n = 0;
+            if (i % 2 == 0) Assert.Equal(1, poller.Submit(new(ref request)));
+            else n = poller.Turn([], new(ref request), events); // does not block if it is over
+            if (request.IsDone) Assert.Equal((4000, 0), (request.Bytes, n));
+            else
+            {
+                Assert.Equal(Status.Ok, request.Status);
+                if (n == 0) n = poller.Wait(events);
+                Assert.Equal((1, 4000L, request.Operation),
+                    (n, events[0].Result, events[0].Operation));
+            }
+            Assert.Equal(Content(4096)[96..], buffer.Span[..4000].ToArray());
+        }
+        Assert.Equal(0, poller.Wait(events, 0));
+        RawFile.Close(handle);
+    }
+
+    [Fact]
     public void A_list_reports_once_and_each_entry_has_its_result()
     {
         using var file = new TemporaryFile(Content(6000));

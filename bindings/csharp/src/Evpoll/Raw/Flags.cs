@@ -72,6 +72,17 @@ public enum IoCode : uint
     Fdatasync = Native.EVPOLL_IO_FDATASYNC,
 }
 
+/// <summary>How an operation may end.</summary>
+[Flags]
+public enum IoFlags : uint
+{
+    /// <summary>By an event.</summary>
+    None = 0,
+    /// <summary>Inside the call that submits it, if that does not block; not in a list. See
+    /// <see cref="IoRequest.IsDone"/>.</summary>
+    Inline = Native.EVPOLL_IO_INLINE,
+}
+
 /// <summary>How a poller is opened.</summary>
 [Flags]
 public enum PollerFlags : uint

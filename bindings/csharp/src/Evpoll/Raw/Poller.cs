@@ -181,7 +181,8 @@ public sealed class Poller : IDisposable
     /// <param name="handle">a regular file or block device</param>
     public void Attach(long handle) => Check(Native.evpoll_attach(this.handle, handle));
 
-    /// <summary>Starts file operations. Each that is accepted yields one event.</summary>
+    /// <summary>Starts file operations. Each that is accepted yields one event, unless
+    /// it <see cref="IoRequest.IsDone"/>.</summary>
     /// <param name="requests">ids and statuses are written; what comes back is a prefix</param>
     /// <returns>how many were accepted; the first refused one says why</returns>
     public int Submit(Span<IoRequest> requests) => Check(Native.evpoll_submit(handle,

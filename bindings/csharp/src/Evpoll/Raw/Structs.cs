@@ -55,16 +55,25 @@ public struct IoRequest
     public ulong Buffer;
     /// <summary>Bytes.</summary>
     public ulong Length;
-    /// <summary>Out: the operation's id, never used again in this poller.</summary>
+    /// <summary>Out: the operation's id, never used again in this poller; 0: there is no operation.
+    /// </summary>
     public ulong Operation;
     /// <summary>What to do.</summary>
     public IoCode Code;
-    /// <summary>0.</summary>
-    public uint Flags;
-    /// <summary>Out: Ok when accepted, else why not.</summary>
+    /// <summary>None, or Inline where it may end inside the call.</summary>
+    public IoFlags Flags;
+    /// <summary>Out: Ok when accepted, else why not; where it <see cref="IsDone"/>,
+    /// <see cref="Bytes"/>.</summary>
     public Status Status;
     /// <summary>0.</summary>
     public uint Reserved;
+
+    /// <summary>After the call: whether it has ended inside of it. No event comes then, and its
+    /// buffer is free.</summary>
+    public readonly bool IsDone => Operation == 0 && Status >= 0;
+    /// <summary>The bytes that were moved, where it <see cref="IsDone"/>; 0 at the end of the
+    /// file.</summary>
+    public readonly int Bytes => IsDone ? (int)Status : 0;
 }
 
 /// <summary>The outcome of one entry of a list.</summary>

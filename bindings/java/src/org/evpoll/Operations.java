@@ -35,6 +35,7 @@ public final class Operations {
   private final ByteBuffer[] buffers;
   private final long[] addresses;
   private int count;
+  private int inlined; // the first ones that have ended inside the call
 
   /**
    * Makes room for operations.
@@ -71,6 +72,7 @@ public final class Operations {
   /** Forgets all operations; those that were started go on. */
   public void clear() {
     count = 0;
+    inlined = 0;
   }
 
   /**
@@ -126,10 +128,43 @@ public final class Operations {
   }
 
   /**
+   * Lets the operation that was put in last end inside the call that starts it, if that does not
+   * block: {@link #done(int)} then says so, and no event comes. Not for lists.
+   *
+   * @return this
+   */
+  public Operations inline() {
+    if (count == 0) throw new IllegalStateException("no operation was put in");
+    memory.bytes.putInt(at(count - 1) + IO_FLAGS, NativeConstants.EVPOLL_IO_INLINE);
+    return this;
+  }
+
+  /**
+   * Whether an operation has ended inside the call, after a submit or a turn.
+   *
+   * @param i its index
+   * @return true if no event comes, and its buffer is free
+   */
+  public boolean done(int i) {
+    return Objects.checkIndex(i, count) < inlined;
+  }
+
+  /**
+   * The bytes that an operation moved which is {@link #done(int)}.
+   *
+   * @param i its index
+   * @return 0 at the end of the file
+   */
+  public int bytes(int i) {
+    if (!done(i)) throw new IllegalStateException("operation " + i + " has not ended inline");
+    return memory.bytes.getInt(at(i) + IO_STATUS);
+  }
+
+  /**
    * The id of a started operation.
    *
    * @param i its index
-   * @return the id, for {@link Poller#cancel(long)}; 0 if it was not accepted
+   * @return the id, for {@link Poller#cancel(long)}; 0 if it was not accepted, or is done
    */
   public long id(int i) {
     return memory.bytes.getLong(at(i) + IO_OP);
@@ -189,15 +224,18 @@ public final class Operations {
     }
   }
 
-  /** Takes back the slots of what was not accepted: all from {@code accepted} on. */
+  /** Takes back the slots of what no event comes for: all that is done or was not accepted. */
   void release(Slots slots, int accepted) {
-    for (int i = accepted; i < count; i++) slots.release(memory.bytes.getLong(i * IO + IO_TOKEN));
+    inlined = 0;
+    while (inlined < accepted && memory.bytes.getLong(inlined * IO + IO_OP) == 0) inlined++;
+    for (int i = 0; i < count; i++)
+      if (i < inlined || i >= accepted) slots.release(memory.bytes.getLong(i * IO + IO_TOKEN));
   }
 
   /** The number of operations that were accepted: a prefix of them. */
   int accepted() {
     int n = 0;
-    while (n < count && memory.bytes.getInt(n * IO + IO_STATUS) == 0) n++;
+    while (n < count && memory.bytes.getInt(n * IO + IO_STATUS) >= 0) n++;
     return n;
   }
 

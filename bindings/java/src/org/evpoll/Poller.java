@@ -302,8 +302,9 @@ public final class Poller implements AutoCloseable {
   }
 
   /**
-   * Starts file operations. Each that is accepted yields one event; until a wait has returned it,
-   * the operation's buffer is the kernel's, and is kept reachable.
+   * Starts file operations. Each that is accepted yields one event, unless it is
+   * {@link Operations#done(int)}; until a wait has returned it, the operation's buffer is the
+   * kernel's, and is kept reachable.
    *
    * @param operations what to start; each has its id and status afterwards
    * @return the number accepted, from the first one on; the next has its reason as status

@@ -3,6 +3,7 @@ package org.evpoll;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -107,6 +108,38 @@ class IoTest {
       operations.clear();
       assertEquals(0, poller.submit(operations.read(-1, 0, Buffers.allocate(1), 1)));
       assertEquals(Status.BAD_HANDLE, operations.status(0));
+      assertEquals(0, poller.held());
+    } finally {
+      FileHandles.close(file);
+    }
+  }
+
+  @Test
+  void anOperationMayEndInlineAndThenHasNoEvent() throws Exception {
+    long file = FileHandles.open(Support.file(folder, new byte[100]).toString());
+    try (Poller poller = Poller.open()) {
+      Operations operations = new Operations(2);
+      for (int i = 0; i < 100; i++) {
+        operations.clear();
+        operations.read(file, 40, Buffers.allocate(100), 7).inline();
+        operations.read(file, 90, Buffers.allocate(100), 8);
+        assertThrows(IllegalStateException.class, () -> operations.bytes(0));
+        int n = 0;
+        if (i % 2 == 0) assertEquals(2, poller.submit(operations));
+        else n = poller.turn(null, operations, events, 0);
+        assertEquals(Status.OK, operations.status(0));
+        assertFalse(operations.done(1));
+        if (operations.done(0)) {
+          assertEquals(60, operations.bytes(0));
+          assertEquals(0, operations.id(0));
+        }
+        Support.take(poller, events, (operations.done(0) ? 1 : 2) - n);
+        assertEquals(0, poller.held());
+      }
+      operations.clear();
+      assertThrows(IllegalStateException.class, operations::inline);
+      operations.read(file, 0, Buffers.allocate(1), 1).inline();
+      assertThrows(EvpollException.class, () -> poller.submitList(operations, 1));
       assertEquals(0, poller.held());
     } finally {
       FileHandles.close(file);
