@@ -3,9 +3,10 @@
 // never both, and never neither. Which of them is the system's affair.
 #include "contract.h"
 
+#include <atomic>
 #include <cstring>
-#include <limits>
 #include <set>
+#include <string>
 
 namespace evp {
 namespace {
@@ -134,10 +135,20 @@ TEST_P(IoInline, WhatIsRefusedIsRefusedAllTheSame) {
   io = Inline(EVPOLL_IO_READ, file.handle, 5, nullptr, 16);
   EXPECT_EQ(0, evpoll_submit(p, &io, 1));
   EXPECT_EQ(EVPOLL_ERR_INVALID, io.status);
+  ExpectQuiet();
+}
+
+TEST_P(IoInline, EveryHandleIsLookedAt) {
   Pair pair;
-  io = Inline(EVPOLL_IO_READ, pair.a, 5, buffer, 16);
-  EXPECT_EQ(0, evpoll_submit(p, &io, 1));
-  EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, io.status);
+  for (int i = 0; i < 40; i++) { // busy handles are looked at less often
+    evpoll_io ios[2] = {Inline(EVPOLL_IO_READ, file.handle, 1, buffer, 16),
+                        Inline(EVPOLL_IO_READ, pair.a, 2, buffer + 16, 16)};
+    ASSERT_EQ(1, evpoll_submit(p, ios, 2));
+    EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, ios[1].status);
+    WaitFor(ios[0].op != 0);
+    EXPECT_EQ(0, evpoll_submit(p, ios + 1, 1));
+    EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, ios[1].status);
+  }
   ExpectQuiet();
 }
 
@@ -182,6 +193,53 @@ TEST_P(IoInline, AfterShutdownNothingIsRead) {
   evpoll_io io = Inline(EVPOLL_IO_READ, file.handle, 5, buffer + 32, 4);
   EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_submit(p, &io, 1));
   EXPECT_EQ(0, buffer[32]);
+}
+
+EVP_CONTRACT_FREE_THREADED(IoInlineThreads);
+
+TEST_P(IoInlineThreads, ReadsOfManyThreadsAreEachToldOfOnce) {
+  constexpr int kThreads = 4;
+  const uint64_t each = static_cast<uint64_t>(Rounds(2000));
+  TempFile file("0123456789");
+  std::atomic<uint64_t> by_call{0}, by_event{0}, wrong{0};
+  std::vector<std::string> to(kThreads, std::string(each, '\0'));
+  {
+    std::vector<Thread> threads;
+    for (int t = 0; t < kThreads; t++)
+      threads.emplace_back([&, t] {
+        for (uint64_t i = 0; i < each; i++) {
+          evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 5, &to[static_cast<size_t>(t)][i], 1,
+                                static_cast<int64_t>(i % 10));
+          io.flags = EVPOLL_IO_INLINE;
+          while (evpoll_submit(p, &io, 1) != 1) // no room until others were delivered
+            std::this_thread::yield();
+          if (io.op == 0) {
+            by_call++;
+            wrong += io.status != 1;
+          }
+        }
+      });
+    Thread waiter([&] {
+      evpoll_event events[64];
+      while (by_call + by_event < kThreads * each) {
+        const int32_t n = evpoll_wait(p, events, 64, kMillisecond);
+        if (n < 0) break;
+        for (int32_t i = 0; i < n; i++) {
+          by_event++;
+          wrong += events[i].result != 1 || events[i].status != 0;
+        }
+      }
+    });
+  }
+  EXPECT_EQ(kThreads * each, by_call + by_event);
+  EXPECT_EQ(0u, wrong);
+  for (const std::string &bytes : to)
+    for (size_t i = 0; i < bytes.size(); i++) ASSERT_EQ('0' + static_cast<int>(i % 10), bytes[i]);
+  const struct evpoll_stats s = Stats();
+  EXPECT_EQ(kThreads * each, s.io_submitted);
+  EXPECT_EQ(kThreads * each, s.io_completed);
+  EXPECT_EQ(0u, s.io_in_flight);
+  ExpectQuiet();
 }
 
 } // namespace

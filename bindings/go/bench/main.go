@@ -35,8 +35,8 @@ func main() {
 	p := must(evpoll.Open())
 	fmt.Println("|", must(p.Describe()))
 	check(p.Close())
-	fmt.Println("| what | events | how | ns per event | ratio |")
-	fmt.Println("|---|---|---|---|---|")
+	fmt.Println("| what | events | how | ns per event | ratio | of CPU |")
+	fmt.Println("|---|---|---|---|---|---|")
 	for _, n := range []int{1, 64, 1024} {
 		waits(n)
 	}

@@ -72,36 +72,43 @@ int32_t evp_cached_submit(evpoll *p, struct evp_op **chain, bool from_wait) {
   return n;
 }
 
-/* What submit would look at besides the entry; what it would refuse is left to it. */
-static bool is_served(evpoll *p, evpoll_handle h) {
+/* What submit looks at besides the entry. Whatever it would refuse is left to it. */
+static bool look_at(evpoll *p, evpoll_handle h, bool *cached_out) {
   evp_mutex_lock(&p->io.lock);
-  const bool served = !evp_is_shut_down(p) && evp_kind_check(p, h) == 0 &&
-                      evp_kind_is_cached(p, h) && evp_io_need_engine(p) == 0;
+  const bool good = !evp_is_shut_down(p) && evp_kind_check(p, h) == 0 && evp_io_need_engine(p) == 0;
+  *cached_out = good && evp_kind_is_cached(p, h);
   evp_mutex_unlock(&p->io.lock);
-  return served;
+  return good;
 }
 
-static bool end_inline(evpoll *p, evpoll_io *io, bool looked) {
-  struct evp_cached *c = &p->io.cached;
-  if (!(io->flags & EVPOLL_IO_INLINE) || evp_op_check(io) < 0) return false;
-  if (!may_try(c, io->code, io->length) || !(looked || is_served(p, io->handle))) return false;
+static bool end_inline(evpoll *p, evpoll_io *io) {
   int64_t bytes;
   void *buffer = (void *)(uintptr_t)io->buffer;
   if (!evp_file_read_cached(io->handle, io->offset, buffer, io->length, &bytes)) {
-    missed(c);
+    missed(&p->io.cached);
     return false;
   }
-  hit(c);
+  hit(&p->io.cached);
   io->op = 0;
   io->status = (int32_t)bytes;
   return true;
 }
 
-int32_t evp_cached_inline(evpoll *p, evpoll_io *ios, int32_t n) {
+int32_t evp_cached_inline(evpoll *p, evpoll_io *ios, int32_t n, evpoll_handle *looked_out) {
+  struct evp_cached *c = &p->io.cached;
+  bool cached = false;
   int32_t ended = 0;
-  for (bool looked = false; ended < n && end_inline(p, &ios[ended], looked); ended++)
-    looked = ended + 1 < n && ios[ended + 1].handle == ios[ended].handle;
-  if (ended)
-    atomic_fetch_add_explicit(&p->io.cached.ended_inline, (uint64_t)ended, memory_order_relaxed);
+  *looked_out = -1;
+  for (; ended < n; ended++) {
+    evpoll_io *io = &ios[ended];
+    if (!(io->flags & EVPOLL_IO_INLINE) || evp_op_check(io) < 0) break;
+    if (!may_try(c, io->code, io->length)) break;
+    if (io->handle < 0 || io->handle != *looked_out) {
+      if (!look_at(p, io->handle, &cached)) break;
+      *looked_out = io->handle;
+    }
+    if (!cached || !end_inline(p, io)) break;
+  }
+  if (ended) atomic_fetch_add_explicit(&c->ended_inline, (uint64_t)ended, memory_order_relaxed);
   return ended;
 }

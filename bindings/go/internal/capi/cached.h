@@ -20,7 +20,8 @@ struct evp_cached {
 /* No lock held; as an engine's submit, but it stops at what it cannot do. from_wait: the caller is
  * about to wait. */
 int32_t evp_cached_submit(evpoll *p, struct evp_op **chain, bool from_wait);
-/* No lock held. How many entries at the head have ended inline: they say so themselves. */
-int32_t evp_cached_inline(evpoll *p, evpoll_io *ios, int32_t n);
+/* No lock held. How many entries at the head have ended inline: they say so themselves. looked_out:
+ * the handle that was looked at last and is good, or -1. */
+int32_t evp_cached_inline(evpoll *p, evpoll_io *ios, int32_t n, evpoll_handle *looked_out);
 
 #endif

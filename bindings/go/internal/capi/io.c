@@ -244,16 +244,17 @@ int32_t evp_io_start(evpoll *p, struct evp_op **chain, int32_t n, bool first, bo
 }
 
 /* Lock held. The prefix of ios that is in order and has room becomes a chain of operations; the
- * status of the entry that ends it says why. */
-static uint32_t prepare_prefix(evpoll *p, evpoll_io *ios, uint32_t n, struct evp_op **chain_out) {
+ * status of the entry that ends it says why. looked: the handle that is known to be good, or -1. */
+static uint32_t prepare_prefix(evpoll *p, evpoll_io *ios, uint32_t n, evpoll_handle looked,
+                               struct evp_op **chain_out) {
   struct evp_op **end = chain_out;
   uint32_t k = 0;
   for (; k < n; k++) {
     evpoll_io *io = &ios[k];
     int32_t status = evp_op_check(io);
     if (status == 0 && k >= evp_io_room(p)) status = evp_fail(EVPOLL_ERR_AGAIN);
-    if (status == 0 && (k == 0 || io->handle != io[-1].handle))
-      status = evp_kind_check(p, io->handle);
+    if (status == 0 && (io->handle < 0 || io->handle != looked))
+      status = evp_kind_check(p, looked = io->handle);
     struct evp_op *op = NULL;
     if (status == 0) status = evp_io_need_engine(p);
     if (status == 0) status = evp_op_prepare(p, io, &op);
@@ -281,7 +282,8 @@ static void take_back(evpoll *p, struct evp_op *op, uint32_t n) {
   evp_mutex_unlock(&p->io.lock);
 }
 
-static int32_t submit_rest(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
+static int32_t submit_rest(evpoll *p, evpoll_io *ios, int32_t n, evpoll_handle looked,
+                           bool from_wait) {
   for (int32_t i = 0; i < n; i++) {
     ios[i].op = 0;
     ios[i].status = EVPOLL_ERR_AGAIN;
@@ -293,7 +295,7 @@ static int32_t submit_rest(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait)
     return evp_fail(EVPOLL_ERR_SHUTDOWN);
   }
   const bool first = atomic_load(&p->io.in_flight) == 0;
-  const uint32_t k = prepare_prefix(p, ios, (uint32_t)n, &chain);
+  const uint32_t k = prepare_prefix(p, ios, (uint32_t)n, looked, &chain);
   evp_io_count_in(p, k);
   evp_mutex_unlock(&p->io.lock);
   if (k == 0) return 0;
@@ -319,9 +321,10 @@ static int32_t submit_rest(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait)
 }
 
 int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
-  const int32_t ended = evp_cached_inline(p, ios, n);
+  evpoll_handle looked;
+  const int32_t ended = evp_cached_inline(p, ios, n, &looked);
   if (ended == n) return n;
-  const int32_t started = submit_rest(p, ios + ended, n - ended, from_wait);
+  const int32_t started = submit_rest(p, ios + ended, n - ended, looked, from_wait);
   return ended && started < 0 ? ended : ended + started;
 }
 
