@@ -45,7 +45,7 @@ unsigned long long Wide(uint64_t x) { return x; }
 void Model::Added(uint64_t token, evpoll_handle h, uint32_t interest, uint32_t mode) {
   for (auto &[other, r] : registrations)
     if (r.handle == h && !r.ended_at) r.ended_at = step; // replaced, or closed and used again
-  registrations[token] = {h, interest, mode, interest, true, 0, 0, interest, 0, 0, false, false};
+  registrations[token] = {h, interest, mode, interest, true, 0, 0, {}, 0, false, false};
 }
 
 void Model::NotAdded(uint64_t token) {
@@ -57,8 +57,7 @@ void Model::NotAdded(uint64_t token) {
 
 void Model::Modified(uint64_t token, uint32_t interest, uint32_t mode) {
   Registration &r = registrations.at(token);
-  r.before = r.interest;
-  r.changed_at = step;
+  r.past.emplace_back(step, r.interest);
   r.changes += 3; // no more waiters are there
   r.doubt = false;
   r.interest = r.armed = interest;
@@ -68,9 +67,7 @@ void Model::Modified(uint64_t token, uint32_t interest, uint32_t mode) {
 void Model::Rearmed(uint64_t token, uint32_t bits) {
   Registration &r = registrations.at(token);
   if (r.doubt) r.armed = 0; // what came while it changed may have been it
-  r.before = r.interest;
-  r.changed_at = step;
-  r.changes += 3; // no more waiters are there
+  r.changes += 3;           // no more waiters are there
   r.doubt = false;
   if (r.mode == EVPOLL_ONESHOT) r.armed = bits;
   if (r.mode == EVPOLL_EDGE) r.armed |= bits & blocked_[r.handle];
@@ -91,8 +88,9 @@ void Model::Readiness(const evpoll_event &e, uint64_t began) {
   Registration &r = found->second;
   if (r.ended_at && r.ended_at < began)
     nt_violation("an event of token %llu, which ended before the wait began", Wide(e.token));
-  const bool old = many_waiters && began <= r.changed_at; // it may tell of before the change
-  const uint32_t allowed = AllowedBits(r.interest) | (old ? AllowedBits(r.before) : 0);
+  uint32_t allowed = AllowedBits(r.interest);
+  for (const auto &[changed_at, interest] : r.past)
+    if (many_waiters && began <= changed_at) allowed |= AllowedBits(interest);
   if (e.events & ~allowed && !r.ended_at)
     nt_violation("token %llu: bits %x came, with interest %x", Wide(e.token), e.events, r.interest);
   if (r.changing) { // of before or after the change: nobody can tell

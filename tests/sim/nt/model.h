@@ -10,18 +10,19 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 struct Registration {
   evpoll_handle handle;
   uint32_t interest, mode;
-  uint32_t armed;       // ONESHOT: bits of the one event that may come. EDGE: bits that are owed
-  bool open;            // the handle was not closed
-  uint64_t ended_at;    // 0: registered. Else the step at which the remove had returned
-  uint32_t came;        // bits since the last Forget()
-  uint32_t before;      // the interest before the last change, which was made
-  uint64_t changed_at;  // at this step: waits that began earlier may still tell of it
-  uint32_t changes;     // late events that may come for them
+  uint32_t armed;    // ONESHOT: bits of the one event that may come. EDGE: bits that are owed
+  bool open;         // the handle was not closed
+  uint64_t ended_at; // 0: registered. Else the step at which the remove had returned
+  uint32_t came;     // bits since the last Forget()
+  // Interests until a change, and its step: waits that began no later may still tell of them.
+  std::vector<std::pair<uint64_t, uint32_t>> past;
+  uint32_t changes;     // late events that may come for changes
   bool changing, doubt; // a call is changing it; events came meanwhile
 };
 
