@@ -14,7 +14,7 @@ struct evp_op;
 struct evp_cached {
   _Atomic uint32_t pause; /* reads that are not tried now */
   _Atomic uint32_t next_pause;
-  _Atomic uint64_t ended_inline;
+  _Atomic uint64_t ended_inline; /* of these none is lost */
 };
 
 /* No lock held; as an engine's submit, but it stops at what it cannot do. from_wait: the caller is

@@ -323,7 +323,9 @@ int32_t evp_io_submit(evpoll *p, evpoll_io *ios, int32_t n, bool from_wait) {
   const int32_t ended = evp_cached_inline(p, ios, n, &looked);
   if (ended == n) return n;
   const int32_t started = submit_rest(p, ios + ended, n - ended, looked, from_wait);
-  return ended && started < 0 ? ended : ended + started;
+  if (ended == 0 || started >= 0) return ended + started;
+  ios[ended].status = started; /* shut down meanwhile */
+  return ended;
 }
 
 /* ---- cancel ------------------------------------------------------------------------------- */

@@ -95,7 +95,6 @@ static void close_connection(struct server *s, struct connection *c);
 /* evpoll has no room (EVPOLL_ERR_AGAIN). So something is in flight, and its completion brings us to
  * retry_reads(). */
 static void queue_read(struct server *s, struct chunk *chunk) {
-  chunk->state = QUEUED;
   chunk->next_queued = NULL;
   *(s->queue_tail ? &s->queue_tail->next_queued : &s->queue_head) = chunk;
   s->queue_tail = chunk;
@@ -121,6 +120,7 @@ static void take_bytes(struct server *s, struct chunk *chunk, int64_t n) {
 /* Reads what the chunk wants. What is in the system's cache is there at once, and one that takes
  * longer ends in read_done(). */
 static void read_chunk(struct server *s, struct chunk *chunk) {
+  const int queued = chunk->state == QUEUED;
   chunk->state = READING;
   while (chunk->state == READING) {
     evpoll_io io = {
@@ -138,7 +138,8 @@ static void read_chunk(struct server *s, struct chunk *chunk) {
     if (status >= 0) {
       take_bytes(s, chunk, status);
     } else if (status == EVPOLL_ERR_AGAIN) {
-      queue_read(s, chunk);
+      chunk->state = QUEUED;
+      if (!queued) queue_read(s, chunk);
     } else {
       if (status != EVPOLL_ERR_SHUTDOWN) complain("cannot read a file", status);
       fail_read(s, chunk);
@@ -149,16 +150,16 @@ static void read_chunk(struct server *s, struct chunk *chunk) {
 static void drive(struct server *s, struct connection *c);
 
 static void retry_reads(struct server *s) {
-  struct chunk *chunk = s->queue_head;
-  s->queue_head = s->queue_tail = NULL;
-  while (chunk) {
-    struct chunk *next = chunk->next_queued;
-    chunk->state = EMPTY;
-    if (chunk->owner->phase != CLOSED) {
+  struct chunk *chunk;
+  while ((chunk = s->queue_head)) {
+    if (chunk->owner->phase == CLOSED)
+      chunk->state = EMPTY;
+    else
       read_chunk(s, chunk);
-      if (chunk->state == FULL) drive(s, chunk->owner);
-    }
-    chunk = next;
+    if (chunk->state == QUEUED) return;
+    s->queue_head = chunk->next_queued;
+    if (!s->queue_head) s->queue_tail = NULL;
+    if (chunk->state == FULL) drive(s, chunk->owner);
   }
 }
 
