@@ -28,7 +28,7 @@ extern "C" {
 #define EVPOLL_ERR_SHUTDOWN             (-11)
 #define EVPOLL_ERR_UNSUPPORTED          (-12)
 #define EVPOLL_ERR_VERSION              (-13)
-#define EVPOLL_ERR_THREAD               (-14)
+#define EVPOLL_ERR_EXPIRED              (-14)
 #define EVPOLL_ERR_FORKED               (-15)
 #define EVPOLL_ERR_CANCELLED            (-16)
 #define EVPOLL_ERR_PARTIAL              (-17)
@@ -62,19 +62,38 @@ extern "C" {
 #define EVPOLL_LEVEL   0
 #define EVPOLL_EDGE    1
 #define EVPOLL_ONESHOT 2
+#define EVPOLL_OPERATIONS 3
 #define EVPOLL_CHANGE_ADD    1
 #define EVPOLL_CHANGE_MODIFY 2
 #define EVPOLL_CHANGE_REARM  3
 #define EVPOLL_CHANGE_REMOVE 4
-#define EVPOLL_IO_READ      1
-#define EVPOLL_IO_WRITE     2
-#define EVPOLL_IO_READV     3
-#define EVPOLL_IO_WRITEV    4
-#define EVPOLL_IO_FSYNC     5
-#define EVPOLL_IO_FDATASYNC 6
-#define EVPOLL_IO_INLINE 0x10
+#define EVPOLL_OP_READ         1
+#define EVPOLL_OP_WRITE        2
+#define EVPOLL_OP_READV        3
+#define EVPOLL_OP_WRITEV       4
+#define EVPOLL_OP_FSYNC        5
+#define EVPOLL_OP_FDATASYNC    6
+#define EVPOLL_OP_CLOSE        7
+#define EVPOLL_OP_POLL         8
+#define EVPOLL_OP_ACCEPT       9
+#define EVPOLL_OP_CONNECT      10
+#define EVPOLL_OP_RECV_MESSAGE 11
+#define EVPOLL_OP_SEND_MESSAGE 12
+#define EVPOLL_OP_SEND_FILE    13
+#define EVPOLL_OP_SHUTDOWN     14
+#define EVPOLL_OP_SIZE         15
+#define EVPOLL_OP_TRUNCATE     16
+#define EVPOLL_OP_APPEND       17
+#define EVPOLL_OP_TIMER        18
+#define EVPOLL_OPF_INLINE   0x1
+#define EVPOLL_OPF_NOWAIT   0x2
+#define EVPOLL_OPF_ALL      0x4
+#define EVPOLL_OPF_DURABLE  0x8
+#define EVPOLL_OPF_ABSOLUTE 0x10
+#define EVPOLL_OPF_ABORT    0x20
+#define EVPOLL_OPF_MORE     0x40
 #define EVPOLL_OPEN_SINGLE_WAITER  0x1
-#define EVPOLL_OPEN_THREAD_BOUND   0x2
+#define EVPOLL_OPEN_INTERRUPTIBLE  0x2
 #define EVPOLL_OPEN_NO_URING       0x4
 #define EVPOLL_OPEN_NATIVE_IO_ONLY 0x8
 #define EVPOLL_FEATURE_PRIORITY    0x1
@@ -98,11 +117,19 @@ extern "C" {
 #define EVPOLL_FILE_EXCLUSIVE 0x8
 #define EVPOLL_FILE_TRUNCATE  0x10
 #define EVPOLL_FILE_DIRECT    0x20
+#define EVPOLL_FILE_APPEND    0x40
+#define EVPOLL_FILE_DURABLE   0x80
+#define EVPOLL_FAMILY_NONE 0
+#define EVPOLL_FAMILY_IPV4 1
+#define EVPOLL_FAMILY_IPV6 2
+#define EVPOLL_FAMILY_UNIX 3
+#define EVPOLL_MESSAGE_PEEK              0x1
+#define EVPOLL_MESSAGE_TRUNCATED         0x2
+#define EVPOLL_MESSAGE_CONTROL_TRUNCATED 0x4
 #define EVPOLL_SHUTDOWN_READ  1
 #define EVPOLL_SHUTDOWN_WRITE 2
 #define EVPOLL_SHUTDOWN_BOTH  3
 #define EVPOLL_INFINITE (-1)
-#define EVPOLL_OP_ALL 1
 #define EVPOLL_IN_PROGRESS 1
 #define EVPOLL_ADDRESS_CAPACITY 64
 #define EVPOLL_ADDR(pointer) ((uint64_t)(uintptr_t)(pointer))
@@ -134,7 +161,7 @@ typedef struct evpoll_io {
   uint32_t code;
   uint32_t flags;
   int32_t status;
-  uint32_t reserved;
+  uint32_t timeout_ms;
 } evpoll_io;
 typedef struct evpoll_result {
   int64_t result;
@@ -145,6 +172,26 @@ typedef struct evpoll_iovec {
   uint64_t address;
   uint64_t length;
 } evpoll_iovec;
+typedef struct evpoll_address {
+  uint16_t family;
+  uint16_t port;
+  uint32_t scope;
+  uint8_t bytes[16];
+  uint64_t reserved;
+} evpoll_address;
+typedef struct evpoll_message {
+  uint64_t iovecs;
+  uint32_t iovec_count;
+  uint32_t flags;
+  evpoll_address peer;
+  evpoll_address local;
+  uint64_t control;
+  uint32_t control_capacity;
+  uint32_t control_length;
+  uint32_t segment_size;
+  uint32_t ecn;
+  uint64_t reserved[3];
+} evpoll_message;
 typedef struct evpoll_options {
   uint32_t struct_size;
   uint32_t flags;
@@ -152,7 +199,7 @@ typedef struct evpoll_options {
   uint32_t io_limit;
   uint32_t pool_threads;
 } evpoll_options;
-struct evpoll_stats {
+struct evpoll_poller_stats {
   uint32_t struct_size;
   uint32_t pool_threads;
   uint64_t waits;
@@ -168,7 +215,7 @@ struct evpoll_stats {
   uint64_t io_cancelled;
   uint64_t io_in_flight;
 };
-struct evpoll_info {
+struct evpoll_poller_info {
   uint32_t struct_size;
   uint32_t version;
   uint32_t features;
@@ -183,12 +230,14 @@ EVPOLL_API int32_t evpoll_version(void);
 EVPOLL_API const char *evpoll_version_string(void);
 EVPOLL_API const char *evpoll_strerror(int32_t status);
 EVPOLL_API int32_t evpoll_os_error(void);
-EVPOLL_API int32_t evpoll_info(evpoll *p, struct evpoll_info *info_out);
+EVPOLL_API int64_t evpoll_now(void);
+EVPOLL_API int32_t evpoll_info(evpoll *p, struct evpoll_poller_info *info_out);
 EVPOLL_API int32_t evpoll_describe(evpoll *p, char *text_out, int32_t capacity);
 EVPOLL_API int32_t evpoll_open(const evpoll_options *options, evpoll **poller_out);
+EVPOLL_API int32_t evpoll_poller_handle(evpoll *p, evpoll_handle *handle_out);
 EVPOLL_API int32_t evpoll_shutdown(evpoll *p);
 EVPOLL_API int32_t evpoll_close(evpoll *p, int64_t timeout_ns);
-EVPOLL_API int32_t evpoll_stats(evpoll *p, struct evpoll_stats *stats_out);
+EVPOLL_API int32_t evpoll_stats(evpoll *p, struct evpoll_poller_stats *stats_out);
 EVPOLL_API int32_t evpoll_add(evpoll *p, evpoll_handle handle, uint64_t token, uint32_t interest,
                               uint32_t mode);
 EVPOLL_API int32_t evpoll_modify(evpoll *p, evpoll_handle handle, uint64_t token,
@@ -203,22 +252,28 @@ EVPOLL_API int32_t evpoll_turn(evpoll *p, evpoll_change *changes, int32_t nchang
                                int64_t timeout_ns);
 EVPOLL_API int32_t evpoll_wake(evpoll *p);
 EVPOLL_API int32_t evpoll_post(evpoll *p, uint64_t token, int64_t result);
-EVPOLL_API int32_t evpoll_attach(evpoll *p, evpoll_handle handle);
 EVPOLL_API int32_t evpoll_submit(evpoll *p, evpoll_io *ios, int32_t n);
 EVPOLL_API int32_t evpoll_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token,
                                       uint64_t *op_out);
 EVPOLL_API int32_t evpoll_list_take(evpoll *p, uint64_t op, evpoll_result *results_out, int32_t n);
 EVPOLL_API int32_t evpoll_cancel(evpoll *p, uint64_t op);
+EVPOLL_API int32_t evpoll_cancel_all(evpoll *p);
 EVPOLL_API int32_t evpoll_cancel_handle(evpoll *p, evpoll_handle handle);
+EVPOLL_API int32_t evpoll_cancel_token(evpoll *p, evpoll_handle handle, uint64_t token);
+EVPOLL_API int32_t evpoll_retime(evpoll *p, evpoll_handle handle, uint64_t token, int64_t ns);
+EVPOLL_API int32_t evpoll_hold(evpoll *p, evpoll_handle handle, uint64_t token);
+EVPOLL_API int32_t evpoll_release(evpoll *p, evpoll_handle handle);
 EVPOLL_API int32_t evpoll_aio_open(evpoll *p, uint32_t kind, uint64_t token, evpoll_aio **aio_out);
 EVPOLL_API int32_t evpoll_aio_register(evpoll_aio *aio, void *native_out, uint32_t size);
 EVPOLL_API int32_t evpoll_aio_deregister(evpoll_aio *aio);
 EVPOLL_API int32_t evpoll_aio_poll_ready(evpoll_aio *aio, uint64_t *tick_out);
 EVPOLL_API int32_t evpoll_aio_clear_ready(evpoll_aio *aio, uint64_t tick);
 EVPOLL_API int32_t evpoll_aio_close(evpoll_aio *aio);
-EVPOLL_API int32_t evpoll_file_open(const char *path, uint32_t flags, evpoll_handle *handle_out);
+EVPOLL_API int32_t evpoll_file_open(const char *path, uint32_t flags, uint32_t permissions,
+                                    evpoll_handle *handle_out);
 EVPOLL_API int32_t evpoll_file_size(evpoll_handle handle, int64_t *size_out);
 EVPOLL_API int32_t evpoll_file_close(evpoll_handle handle);
+EVPOLL_API int32_t evpoll_reopen(evpoll_handle handle, evpoll_handle *handle_out);
 EVPOLL_API int32_t evpoll_buffer_alloc(uint64_t size, uint32_t alignment, void **buffer_out);
 EVPOLL_API int32_t evpoll_buffer_free(void *buffer);
 EVPOLL_API int32_t evpoll_socket_tcp_listen(const char *host, int32_t port, int32_t backlog,

@@ -3,66 +3,58 @@
 package evpoll
 
 import (
+	"math/bits"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
 
-// A Buffer is memory for file operations: aligned, outside of Go's heap, never moved. While an
-// operation uses it, it is the kernel's, whatever the program does: a Buffer that is freed then is
-// given back when the last operation has reported.
-//
-// A Buffer that the program drops without Free stays allocated: a slice of it may live on, and the
-// collector cannot see that.
+// A Buffer is memory that operations may keep: aligned, outside of Go's heap, never moved. While it
+// is lent, it is the kernel's: a Buffer that is freed then is given back with the last Release. One
+// that the program drops is given back too, unless it is lent, so keep it as long as a slice of Bytes
+// is used.
 type Buffer struct {
-	gate  gate // who uses it: operations, and calls
 	start unsafe.Pointer
 	size  int
+	mu    sync.Mutex
+	users int
+	freed bool
 }
 
 // buffers counts those that were not given back.
 var buffers atomic.Int64
 
-// Alloc makes a buffer of this many bytes, zeroed, and aligned so that it suits Direct.
-func (p *Poller) Alloc(size int) (*Buffer, error) { return p.AllocAligned(size, 0) }
-
-// AllocAligned makes a buffer with an alignment: a power of two, at most 2097152; 0: 4096.
-func (p *Poller) AllocAligned(size, alignment int) (*Buffer, error) {
-	c, err := p.enter()
-	if err != nil {
-		return nil, err
+// Alloc makes a buffer of this many bytes, zeroed. From 4096 bytes on it is aligned as Direct wants it.
+func Alloc(size int) (*Buffer, error) {
+	if size < 1 {
+		return nil, invalid("alloc", "no size")
 	}
-	defer c.leave()
-	return alloc(size, alignment)
-}
-
-func alloc(size, alignment int) (*Buffer, error) {
-	if size < 1 || alignment < 0 || alignment > 1<<30 {
-		return nil, invalid("alloc", "size or alignment is out of range")
+	b, alignment := &Buffer{size: size}, uint32(4096)
+	if size < 4096 {
+		alignment = 64
 	}
-	b := &Buffer{size: size}
-	r := capi.Buffer_alloc(uint64(size), uint32(alignment), unsafe.Pointer(&b.start))
-	if err := failed("alloc", r); err != nil {
+	r := capi.Buffer_alloc(uint64(size), alignment, unsafe.Pointer(&b.start))
+	if _, err := done("alloc", r); err != nil {
 		return nil, err
 	}
 	buffers.Add(1)
+	runtime.SetFinalizer(b, (*Buffer).Free) // what is lent stays
 	return b, nil
 }
 
 // Free gives the buffer back, now or when the kernel has let go of it. Slices of Bytes must not be
 // used any more.
 func (b *Buffer) Free() error {
-	if b == nil || b.start == nil {
-		return invalid("free", "not made by Alloc")
-	}
-	first, last := b.gate.close()
-	if !first {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.freed {
 		return ErrClosed
 	}
-	if last {
-		b.giveBack()
-	}
+	b.freed = true
+	b.giveBack()
 	return nil
 }
 
@@ -72,30 +64,67 @@ func (b *Buffer) Len() int { return b.size }
 // Bytes is the memory itself, nil when it was freed. While an operation writes it, what is in it is
 // the kernel's business.
 func (b *Buffer) Bytes() []byte {
-	if b == nil || b.start == nil || !b.gate.enter() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.freed {
 		return nil
 	}
-	defer b.release()
 	return unsafe.Slice((*byte)(b.start), b.size)
 }
 
-// Users is how many operations have the buffer at the moment.
-func (b *Buffer) Users() int { return b.gate.inside() }
-
-func (b *Buffer) release() {
-	if b.gate.leave() {
-		b.giveBack()
-	}
+// has tells whether there is such a buffer, and so much of it.
+func (b *Buffer) has(from, length int) bool {
+	return b != nil && from >= 0 && length >= 0 && from <= b.size && length <= b.size-from
 }
 
-func (b *Buffer) releaseIf() {
-	if b != nil {
-		b.release()
+// at is an address as C's structs have it.
+func (b *Buffer) at(from int) uint64 { return uint64(uintptr(b.start)) + uint64(from) }
+
+// use lends the buffer, until Release; false: it was freed.
+func (b *Buffer) use() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.freed {
+		b.users++
 	}
+	return !b.freed
 }
 
-// giveBack runs once: the gate is closed, and nobody is inside.
+// Release ends what IO.Use has begun.
+func (b *Buffer) Release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.users--; b.users < 0 {
+		panic("evpoll: a buffer is released that was not lent")
+	}
+	b.giveBack()
+}
+
+// giveBack gives the memory back if it was freed and nobody has it. Locked.
 func (b *Buffer) giveBack() {
-	capi.Buffer_free(b.start)
-	buffers.Add(-1)
+	if b.freed && b.users == 0 {
+		runtime.SetFinalizer(b, nil)
+		capi.Buffer_free(b.start)
+		buffers.Add(-1)
+	}
 }
+
+// Buffers that nobody uses, by size from 64 bytes to 1 MiB: what of Go's memory goes by way of them.
+// The collector takes those that are too many.
+var bounces [15]sync.Pool
+
+const smallest = 6 // bits
+
+// bounce gives out a buffer of n bytes, or of the most that there is.
+func bounce(n int) (*Buffer, error) {
+	class := 0
+	for class < len(bounces)-1 && n > 1<<(smallest+class) {
+		class++
+	}
+	if b, ok := bounces[class].Get().(*Buffer); ok {
+		return b, nil
+	}
+	return Alloc(1 << (smallest + class))
+}
+
+func giveBounce(b *Buffer) { bounces[bits.Len(uint(b.size-1))-smallest].Put(b) }

@@ -8,193 +8,170 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
+	"syscall"
 	"time"
 	"unsafe"
 
 	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
 
-// ready is how the loop tells a connection what has happened.
-type ready struct {
-	readable chan struct{}
-	writable chan struct{}
-	over     chan struct{} // closed when nothing will happen any more
-	once     sync.Once
-	why      error // written before over is closed
+// A half is one direction of a stream: one call at a time, and until when it may wait.
+type half struct {
+	busy   sync.Mutex
+	op     op
+	mu     sync.Mutex // guards what follows
+	until  time.Time
+	parked bool
 }
 
-func newReady() *ready {
-	return &ready{
-		readable: make(chan struct{}, 1),
-		writable: make(chan struct{}, 1),
-		over:     make(chan struct{}),
+// left is how long a call may wait, as C has it: 0 for ever.
+func (h *half) left() (until time.Time, ms uint32, err error) {
+	h.mu.Lock()
+	until = h.until
+	h.mu.Unlock()
+	if until.IsZero() {
+		return until, 0, nil
 	}
-}
-
-func (r *ready) wake(e Events) {
-	if e&(Readable|ReadClosed|WriteClosed|ErrorEvent) != 0 {
-		signal(r.readable)
+	left := time.Until(until)
+	if left <= 0 {
+		err = os.ErrDeadlineExceeded
 	}
-	if e&(Writable|WriteClosed|ErrorEvent) != 0 {
-		signal(r.writable)
-	}
+	return until, milliseconds(left), err
 }
 
-func (r *ready) end(why error) {
-	r.once.Do(func() {
-		r.why = why
-		close(r.over)
-	})
-}
-
-// A stream is a socket whose goroutines wait: what Conn and Listener share. It is registered once,
-// with Edge: from then on waiting costs no system call of its own.
-type stream struct {
-	p     *Poller
-	h     Handle
-	token uint64
-	gate  gate
-	ready *ready // held by the poller's slots, which must not hold the stream itself
-}
-
-func (p *Poller) newStream(h Handle, interest Events) (*stream, error) {
-	s := &stream{p: p, h: h, ready: newReady()}
-	c, err := p.enter()
-	if err != nil {
-		capi.Socket_close(int64(h))
-		return nil, err
-	}
-	defer c.leave()
-	c.slots.mu.Lock()
-	var one *slot
-	one, s.token = c.slots.take(slotConn)
-	one.conn = s.ready
-	c.slots.mu.Unlock()
-	if err := p.add(h, s.token, interest, Edge); err != nil {
-		s.giveBack()
-		return nil, err
-	}
-	runtime.SetFinalizer(s, func(s *stream) { go s.close() })
-	return s, nil
-}
-
-func (s *stream) close() error {
-	first, last := s.gate.close()
-	if !first {
+// set moves the end of the call that waits, and of those to come.
+func (t *target) set(h *half, until time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t.closed.Load() {
 		return ErrClosed
 	}
-	runtime.SetFinalizer(s, nil)
-	s.ready.end(ErrClosed)
-	if last {
-		return s.giveBack()
+	h.until = until
+	if h.parked {
+		t.retime(h)
 	}
 	return nil
 }
 
-func (s *stream) giveBack() error {
-	s.p.remove(s.h, s.token)
-	slots := &s.p.c.slots
-	slots.mu.Lock()
-	if slots.find(s.token) != nil {
-		slots.give(s.token)
+// retime gives the operation that waits the end that is set. Locked.
+func (t *target) retime(h *half) {
+	left := int64(1<<63 - 1)
+	if !h.until.IsZero() {
+		left = int64(time.Until(h.until))
 	}
-	slots.mu.Unlock()
-	return failed("close", capi.Socket_close(int64(s.h)))
+	t.l.done("retime", capi.Retime(t.l.enter(), int64(t.h), h.op.token, left))
 }
 
-func (s *stream) leave() {
-	if s.gate.leave() {
-		s.giveBack()
+// park waits for the event of what was started with this end.
+func (t *target) park(h *half, until time.Time) error {
+	h.mu.Lock()
+	h.parked = true
+	if !h.until.Equal(until) {
+		t.retime(h)
 	}
+	h.mu.Unlock()
+	<-h.op.done
+	h.mu.Lock()
+	h.parked = false
+	h.mu.Unlock()
+	return t.why(outcome(h.op.io.Code.String(), h.op.event.Status, h.op.event.Result))
 }
 
-// try makes the call, and when it would block waits until it is worth another try.
-func (s *stream) try(op string, bit Events, news chan struct{}, d *deadline,
-	call func() int64) (int64, error) {
+// now does what can be done at once, and where that is nothing waits until it can. The memory is Go's:
+// the library has it in the call alone. The caller has h.busy.
+func (t *target) now(h *half, code Code, memory unsafe.Pointer, length int,
+	interest Events) (int64, error) {
 	for {
-		select {
-		case <-d.channel():
-			return 0, os.ErrDeadlineExceeded
-		default:
-		}
-		if !s.gate.enter() {
+		until, ms, err := h.left()
+		if t.closed.Load() {
 			return 0, ErrClosed
-		}
-		r := call()
-		var err error
-		if statusOf(r) == ErrWouldBlock {
-			err = s.p.rearm(s.h, s.token, bit)
-		}
-		s.leave()
-		switch {
-		case err != nil:
+		} else if err != nil {
 			return 0, err
-		case statusOf(r) != ErrWouldBlock:
-			return r, failed(op, r)
 		}
-		select {
-		case <-news:
-		case <-s.ready.over:
-			return 0, s.ready.why
-		case <-d.channel():
-			return 0, os.ErrDeadlineExceeded
+		h.op.io = IO{Length: uint64(clip(length)), Code: code, Flags: NoWait, TimeoutMS: ms}
+		if err := t.start(&h.op, memory, interest); err != nil {
+			return 0, err
+		}
+		if h.op.io.Op == 0 && h.op.io.Code == code {
+			return h.op.io.Offset, nil
+		}
+		if h.op.io.Op != 0 { // else it has become ready meanwhile
+			if err := t.park(h, until); err != nil && h.op.event.Status != ErrExpired {
+				return 0, err
+			}
 		}
 	}
 }
 
-// A Conn is a TCP connection whose goroutines wait without a thread. It is a net.Conn. Somebody has
-// to serve the poller: go p.Run().
+// lend does an operation that keeps nothing of Go's. The caller has h.busy.
+func (t *target) lend(h *half, io IO) (int64, error) {
+	for {
+		until, ms, err := h.left()
+		if err != nil {
+			return 0, err
+		}
+		h.op.io = io
+		h.op.io.TimeoutMS, h.op.io.Flags = ms, io.Flags|Inline
+		if err := t.start(&h.op, nil, 0); err != nil {
+			return 0, err
+		} else if h.op.io.Op == 0 {
+			return h.op.io.Offset, nil
+		}
+		err = t.park(h, until)
+		if !is(err, ErrExpired) || h.op.event.Result > 0 && io.Code != Poll {
+			return h.op.event.moved(), err
+		}
+	}
+}
+
+// A Conn is a TCP connection, and a net.Conn: what package net's connections promise, this one does.
+// It has no-delay and keepalive on, as those have. It is closed by Close, or when the program has
+// dropped it.
 type Conn struct {
-	s             *stream
-	reading       sync.Mutex
-	writing       sync.Mutex
-	before, until *deadline // of reading, of writing
+	*stream
+	loop *Loop // lives as long as this does
 }
 
-var _ net.Conn = (*Conn)(nil)
-
-func (p *Poller) newConn(h Handle) (*Conn, error) {
-	s, err := p.newStream(h, Readable|Writable)
-	if err != nil {
-		return nil, err
-	}
-	return &Conn{s: s, before: newDeadline(), until: newDeadline()}, nil
+// A stream is what a loop knows of a Conn.
+type stream struct {
+	target
+	in, out       half
+	local, remote net.TCPAddr
+	ips           [2][16]byte // theirs
 }
 
-// DialTCP connects to a numeric address.
-func (p *Poller) DialTCP(ctx context.Context, address string) (*Conn, error) {
-	host, port, err := split("dial", address)
-	if err != nil {
+var (
+	_ net.Conn      = (*Conn)(nil)
+	_ io.ReaderFrom = (*Conn)(nil)
+	_ io.WriterTo   = (*Conn)(nil)
+	_ syscall.Conn  = (*Conn)(nil)
+)
+
+// newConn is the connection of a handle, which is closed if that fails.
+func (l *Loop) newConn(h Handle) (*Conn, error) {
+	c := &Conn{new(stream), l}
+	if err := l.adopt(&c.target, h, SocketClose, &c.in, &c.out); err != nil {
 		return nil, err
 	}
-	var h Handle
-	r := capi.Socket_tcp_connect(host, port, unsafe.Pointer(&h))
-	if err := failed("dial", r); err != nil {
-		return nil, err
-	}
-	c, err := p.newConn(h)
-	if err != nil || max0(r) != capi.EVPOLL_IN_PROGRESS {
-		return c, err
-	}
-	select {
-	case <-c.s.ready.writable:
-	case <-c.s.ready.over:
-		err = c.s.ready.why
-	case <-ctx.Done():
-		err = ended("dial", ctx)
-	}
-	if err == nil {
-		var asked error
-		if err, asked = takeError(h); asked != nil {
-			err = asked
-		}
-	}
-	if err != nil {
-		c.Close()
-		return nil, err
-	}
+	runtime.SetFinalizer(c, func(c *Conn) { c.target.close(0) })
 	return c, nil
+}
+
+// fail is an error as package net has it.
+func (s *stream) fail(op string, err error) error {
+	return netError(op, &s.local, &s.remote, err)
+}
+
+func netError(op string, local, remote net.Addr, err error) error {
+	switch err {
+	case nil, io.EOF:
+		return err
+	case ErrClosed:
+		err = errConnClosed
+	}
+	return &net.OpError{Op: op, Net: "tcp", Source: local, Addr: remote, Err: err}
 }
 
 // Read waits until there is something to read. io.EOF is the end of the stream.
@@ -202,142 +179,264 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	r, err := c.s.try("read", Readable, c.s.ready.readable, c.before, func() int64 {
-		return capi.Socket_recv(int64(c.s.h), unsafe.Pointer(&b[0]), uint64(len(b)))
-	})
-	if err == nil && r == 0 {
+	c.in.busy.Lock()
+	defer c.in.busy.Unlock()
+	n, err := c.now(&c.in, Read, first(b), len(b), Readable)
+	runtime.KeepAlive(c)
+	if err == nil && n == 0 {
 		err = io.EOF
 	}
-	return max0(r), err
+	return int(n), c.fail("read", err)
 }
 
-// Write writes all of it, waiting whenever nothing fits.
+// Write writes all of it, waiting whenever nothing fits. Writes of several goroutines are not mixed.
 func (c *Conn) Write(b []byte) (int, error) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	sent := 0
-	for sent < len(b) {
-		r, err := c.s.try("write", Writable, c.s.ready.writable, c.until, func() int64 {
-			rest := b[sent:]
-			return capi.Socket_send(int64(c.s.h), unsafe.Pointer(&rest[0]), uint64(len(rest)))
-		})
-		sent += max0(r)
-		if err != nil {
-			return sent, err
+	n, err := writer{c}.Write(b)
+	return n, c.fail("write", err)
+}
+
+// A writer is a connection whose errors are the library's.
+type writer struct{ c *Conn }
+
+// Write is Conn.Write.
+func (w writer) Write(b []byte) (sent int, err error) {
+	w.c.out.busy.Lock()
+	defer w.c.out.busy.Unlock()
+	for sent < len(b) && err == nil {
+		var n int64
+		n, err = w.c.now(&w.c.out, Write, first(b[sent:]), len(b)-sent, Writable)
+		sent += int(n)
+	}
+	runtime.KeepAlive(w.c)
+	return sent, err
+}
+
+// ReadFrom writes what r has. An *os.File, or an io.LimitedReader of one, and a Section go from the
+// system's cache into the socket without passing through the program. Writes of others may come in
+// between two parts, while r has nothing.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	total, err := c.sendFile(r)
+	for err == nil {
+		var n int64
+		n, err = copyOnce(writer{c}, r)
+		total += n
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return total, c.fail("readfrom", err)
+}
+
+// WriteTo writes to w what comes, until the end. No memory is held while nothing comes.
+func (c *Conn) WriteTo(w io.Writer) (total int64, err error) {
+	for err == nil {
+		c.in.busy.Lock()
+		_, err = c.lend(&c.in, IO{Length: uint64(Readable), Code: Poll})
+		c.in.busy.Unlock()
+		if err = c.fail("writeto", err); err == nil {
+			var n int64
+			n, err = copyOnce(w, c)
+			total += n
 		}
 	}
-	return sent, nil
+	if err == io.EOF {
+		err = nil
+	}
+	return total, err
 }
 
-// Close closes the connection. Reads and writes on other goroutines return ErrClosed.
-func (c *Conn) Close() error { return c.s.close() }
-
-// CloseWrite ends the sending direction: the peer sees the end of the stream.
-func (c *Conn) CloseWrite() error {
-	if !c.s.gate.enter() {
-		return ErrClosed
-	}
-	defer c.s.leave()
-	return failed("shut down", capi.Socket_shutdown(int64(c.s.h), int64(Sending)))
-}
-
-// SetNoDelay sends small pieces at once, or gathers them.
-func (c *Conn) SetNoDelay(on bool) error {
-	if !c.s.gate.enter() {
-		return ErrClosed
-	}
-	defer c.s.leave()
-	return failed("set no delay", capi.Socket_set_nodelay(int64(c.s.h), flag(on)))
-}
-
-// LocalAddr is the connection's own address, nil when it is closed.
-func (c *Conn) LocalAddr() net.Addr { return c.s.address(capi.Socket_local_address) }
-
-// RemoteAddr is the peer's address, nil when the connection is closed.
-func (c *Conn) RemoteAddr() net.Addr { return c.s.address(capi.Socket_peer_address) }
-
-func (s *stream) address(call addressCall) net.Addr {
-	if !s.gate.enter() {
-		return nil
-	}
-	defer s.leave()
-	address, err := askAddress("address", s.h, call)
+// copyOnce copies what comes, by way of a buffer that is used again.
+func copyOnce(w io.Writer, r io.Reader) (int64, error) {
+	b, err := bounce(64 << 10)
 	if err != nil {
-		return nil
+		return 0, err
 	}
-	return net.TCPAddrFromAddrPort(address)
+	defer giveBounce(b)
+	got, err := r.Read(b.Bytes())
+	if got == 0 {
+		return 0, err
+	}
+	n, failed := w.Write(b.Bytes()[:got])
+	if failed != nil {
+		err = failed
+	} else if n != got {
+		err = io.ErrShortWrite
+	}
+	return int64(n), err
 }
+
+// Close closes the connection. Reads and writes on other goroutines return net.ErrClosed.
+func (c *Conn) Close() error {
+	runtime.SetFinalizer(c, nil)
+	return c.fail("close", c.target.close(0))
+}
+
+// CloseWrite ends the sending direction, behind the writes that were begun: the peer sees the end of
+// the stream.
+func (c *Conn) CloseWrite() error {
+	c.out.busy.Lock()
+	defer c.out.busy.Unlock()
+	return c.option("close", func(h Handle) error { return SocketShutdown(h, Sending) })
+}
+
+// CloseRead ends the receiving direction.
+func (c *Conn) CloseRead() error {
+	return c.option("close", func(h Handle) error { return SocketShutdown(h, Receiving) })
+}
+
+// LocalAddr is the connection's own address, also when it is closed.
+func (c *Conn) LocalAddr() net.Addr { return &c.local }
+
+// RemoteAddr is the peer's address, also when the connection is closed.
+func (c *Conn) RemoteAddr() net.Addr { return &c.remote }
 
 // SetDeadline sets both deadlines. A zero time is none.
 func (c *Conn) SetDeadline(t time.Time) error {
-	c.before.set(t)
-	c.until.set(t)
-	return nil
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
 }
 
 // SetReadDeadline says until when Read waits: then it returns os.ErrDeadlineExceeded.
-func (c *Conn) SetReadDeadline(t time.Time) error { c.before.set(t); return nil }
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.fail("set", c.set(&c.in, t)) }
 
 // SetWriteDeadline says until when Write waits: then it returns os.ErrDeadlineExceeded.
-func (c *Conn) SetWriteDeadline(t time.Time) error { c.until.set(t); return nil }
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.fail("set", c.set(&c.out, t)) }
 
-// A Listener accepts connections, for goroutines that wait. It is a net.Listener.
+// SetNoDelay sends small pieces at once, which is the default, or gathers them.
+func (c *Conn) SetNoDelay(on bool) error {
+	flag := 0
+	if on {
+		flag = 1
+	}
+	return c.option("set", func(h Handle) error { return SocketSetNoDelay(h, flag) })
+}
+
+// keepAliveEvery is what package net sets.
+const keepAliveEvery = 15 * time.Second
+
+// SetKeepAlivePeriod has keepalive messages sent so often, every 15 seconds by default; 0: none.
+func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
+	return c.option("set", func(h Handle) error { return keepAlive(h, d) })
+}
+
+func (c *Conn) option(op string, set func(h Handle) error) error { return c.fail(op, c.hold(set)) }
+
+// SyscallConn is for calls of one's own by the descriptor, which is nobody else's meanwhile.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return rawConn{c}, nil }
+
+type rawConn struct{ c *Conn }
+
+// Control calls f with the descriptor.
+func (r rawConn) Control(f func(fd uintptr)) error {
+	return r.c.option("raw-control", func(h Handle) error { f(uintptr(h)); return nil })
+}
+
+// Read calls f, and waits and calls it again, until it returns true.
+func (r rawConn) Read(f func(fd uintptr) bool) error { return r.until(f, &r.c.in, Readable) }
+
+// Write is Read for the other direction.
+func (r rawConn) Write(f func(fd uintptr) bool) error { return r.until(f, &r.c.out, Writable) }
+
+func (r rawConn) until(f func(fd uintptr) bool, h *half, interest Events) error {
+	h.busy.Lock()
+	defer h.busy.Unlock()
+	for over := false; ; {
+		err := r.c.hold(func(h Handle) error { over = f(uintptr(h)); return nil })
+		if err == nil && !over {
+			_, err = r.c.lend(h, IO{Length: uint64(interest), Code: Poll})
+		}
+		if err != nil || over {
+			return r.c.fail("raw", err)
+		}
+	}
+}
+
+// A Listener accepts TCP connections, and is a net.Listener.
 type Listener struct {
-	s         *stream
-	accepting sync.Mutex
-	before    *deadline
+	*acceptor
+	loop *Loop
+}
+
+// An acceptor is what a loop knows of a Listener.
+type acceptor struct {
+	target
+	in    half
+	told  [2]cAddress // the peer's and the local address of the connection that was accepted
+	local net.TCPAddr
 }
 
 var _ net.Listener = (*Listener)(nil)
 
-// ListenTCP listens at a numeric address.
-func (p *Poller) ListenTCP(address string) (*Listener, error) {
-	host, port, err := split("listen", address)
-	if err != nil {
-		return nil, err
-	}
-	var h Handle
-	r := capi.Socket_tcp_listen(host, port, 0, unsafe.Pointer(&h))
-	if err := failed("listen", r); err != nil {
-		return nil, err
-	}
-	s, err := p.newStream(h, Readable)
-	if err != nil {
-		return nil, err
-	}
-	return &Listener{s: s, before: newDeadline()}, nil
-}
-
-// AcceptTCP waits for a connection and takes it.
-func (l *Listener) AcceptTCP() (*Conn, error) {
-	l.accepting.Lock()
-	defer l.accepting.Unlock()
-	var h Handle
-	_, err := l.s.try("accept", Readable, l.s.ready.readable, l.before, func() int64 {
-		return capi.Socket_accept(int64(l.s.h), unsafe.Pointer(&h))
-	})
-	if err != nil {
-		return nil, err
-	}
-	return l.s.p.newConn(h)
-}
-
-// Accept is AcceptTCP for who needs a net.Conn.
-func (l *Listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptTCP()
+// Accept waits for a connection. An error that is Temporary leaves the listener as it was.
+func (a *Listener) Accept() (net.Conn, error) {
+	c, err := a.AcceptConn()
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
+// AcceptConn is Accept for who needs a *Conn.
+func (a *Listener) AcceptConn() (*Conn, error) {
+	a.in.busy.Lock()
+	defer a.in.busy.Unlock()
+	h, err := a.now(&a.in, Accept, unsafe.Pointer(&a.told), 2, Readable)
+	runtime.KeepAlive(a)
+	if err == nil {
+		var c *Conn
+		if c, err = a.loop.newConn(Handle(h)); err == nil {
+			a.told[0].to(&c.remote, &c.ips[0])
+			a.told[1].to(&c.local, &c.ips[1])
+			if runtime.GOOS != "linux" { // there it inherits what the listener has
+				likeNet(Handle(h))
+			}
+			return c, nil
+		}
+	}
+	return nil, netError("accept", nil, &a.local, err)
+}
+
+// likeNet sets what package net sets.
+func likeNet(h Handle) {
+	SocketSetNoDelay(h, 1)
+	keepAlive(h, keepAliveEvery)
+}
+
+// to makes a net.TCPAddr of what an accept has told.
+func (a *cAddress) to(out *net.TCPAddr, ip *[16]byte) {
+	*ip = a.bytes
+	out.IP, out.Port = ip[:], int(a.port)
+	if a.family == FamilyIPv4 {
+		out.IP = ip[:4]
+	}
+	if a.scope != 0 {
+		out.Zone = strconv.Itoa(int(a.scope))
+	}
+}
+
 // SetDeadline says until when Accept waits.
-func (l *Listener) SetDeadline(t time.Time) error { l.before.set(t); return nil }
+func (a *Listener) SetDeadline(t time.Time) error {
+	return netError("set", nil, &a.local, a.set(&a.in, t))
+}
 
-// Close stops listening. Accept on other goroutines returns ErrClosed.
-func (l *Listener) Close() error { return l.s.close() }
+// Close stops listening. Accept on other goroutines returns net.ErrClosed.
+func (a *Listener) Close() error {
+	runtime.SetFinalizer(a, nil)
+	return netError("close", nil, &a.local, a.target.close(0))
+}
 
-// Addr is the address it listens at, nil when it is closed.
-func (l *Listener) Addr() net.Addr { return l.s.address(capi.Socket_local_address) }
+// Addr is the address it listens at, also when it is closed.
+func (a *Listener) Addr() net.Addr { return &a.local }
+
+// connected waits until a connection has been made.
+func (c *Conn) connected(ctx context.Context) error {
+	o := &c.out.op
+	o.io = IO{Code: Connect, Flags: Inline}
+	if err := c.start(o, nil, 0); err != nil || o.io.Op == 0 {
+		return err
+	}
+	_, err := c.wait(ctx, o)
+	return err
+}

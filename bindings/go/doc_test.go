@@ -15,6 +15,9 @@ func TestEverythingIsDocumented(t *testing.T) {
 	notTests := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
 	packages, err := parser.ParseDir(token.NewFileSet(), ".", notTests, parser.ParseComments)
 	must(t, err)
+	if packages["evpoll"] == nil {
+		t.Skip("gate sources: they are not beside the test")
+	}
 	seen := 0
 	check := func(name string, documented bool) {
 		if ast.IsExported(name) {

@@ -7,65 +7,128 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 
 	"github.com/evpoll/evpoll/bindings/go"
 )
 
-// One socket and one file in one loop.
-func Example() {
-	p, err := evpoll.Open()
+func check(err error) {
 	if err != nil {
 		panic(err)
 	}
+}
+
+// A net.Listener and a net.Conn: whatever runs on those of package net runs on these.
+func Example() {
+	l, err := evpoll.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	defer l.Close()
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "hello")
+	}))
+	client := http.Client{Transport: &http.Transport{DialContext: evpoll.DialContext}}
+	answer, err := client.Get("http://" + l.Addr().String())
+	check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	fmt.Println(string(text), err)
+	// Output: hello <nil>
+}
+
+// A loop of one's own ends with all that it serves.
+func ExampleLoop() {
+	loop, err := evpoll.NewLoop()
+	check(err)
+	defer loop.Close()
+	l, err := loop.Listen("tcp", "localhost:0")
+	check(err)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			go func() {
+				defer c.Close()
+				io.Copy(c, c)
+			}()
+		}
+	}()
+	c, err := loop.Dial("tcp", l.Addr().String())
+	check(err)
+	c.Write([]byte("echo"))
+	c.(*evpoll.Conn).CloseWrite()
+	text, err := io.ReadAll(c)
+	fmt.Println(string(text), err)
+	// Output: echo <nil>
+}
+
+// Records of many goroutines share a write and a sync.
+func ExampleFile_AppendDurable() {
+	path := filepath.Join(os.TempDir(), "evpoll-example-log")
+	defer os.Remove(path)
+	f, err := evpoll.OpenFile(path, evpoll.ForWriting, evpoll.ForAppending, evpoll.Create,
+		evpoll.Truncate)
+	check(err)
+	defer f.Close()
+	for _, record := range []string{"one;", "two;"} {
+		place, err := f.AppendDurable(context.Background(), []byte(record))
+		fmt.Println(place, err) // it is on the disk
+	}
+	// Output:
+	// 0 <nil>
+	// 4 <nil>
+}
+
+// A loop of the program's own: a socket that becomes ready and a file that is read, in one wait.
+func ExamplePoller() {
+	p, err := evpoll.Open()
+	check(err)
 	defer p.Close()
 
 	path := filepath.Join(os.TempDir(), "evpoll-example")
 	os.WriteFile(path, []byte("from a file"), 0o600)
 	defer os.Remove(path)
-	file, err := p.OpenFile(path)
-	if err != nil {
-		panic(err)
-	}
-	defer file.Close()
-	buffer, err := p.Alloc(4096)
-	if err != nil {
-		panic(err)
-	}
-	defer buffer.Free()
-	here, there, err := p.Pair()
-	if err != nil {
-		panic(err)
-	}
-	defer here.Close()
-	defer there.Close()
+	file, err := evpoll.FileOpen(path, evpoll.ForReading, 0)
+	check(err)
+	here, there, err := evpoll.SocketPair()
+	check(err)
+	defer evpoll.SocketClose(here)
+	defer evpoll.SocketClose(there)
 
 	const socketToken, fileToken = 1, 2
-	here.Watch(socketToken, evpoll.Readable, evpoll.Level)
-	there.Send([]byte("from a socket"))
-	p.Submit([]evpoll.Op{{Token: fileToken, File: file.Handle(), Code: evpoll.Read,
-		Buffer: buffer, Length: buffer.Len()}})
+	check(p.Add(here, socketToken, evpoll.Readable, evpoll.Level))
+	check(p.Add(file, fileToken, 0, evpoll.Operations))
+	evpoll.SocketSend(there, []byte("from a socket"))
+	buffer, err := evpoll.Alloc(4096)
+	check(err)
+	read := []evpoll.IO{{Token: fileToken, Handle: file, Code: evpoll.Read}}
+	check(read[0].Use(buffer, 0, buffer.Len())) // lent, until Release
+	_, err = p.Submit(read)
+	check(err)
 
 	texts := map[uint64]string{}
 	events := make([]evpoll.Event, 64)
 	for len(texts) < 2 {
 		n, err := p.Wait(context.Background(), events)
-		if err != nil {
-			panic(err)
-		}
+		check(err)
 		for _, e := range events[:n] {
 			switch e.Token {
 			case socketToken: // it is ready: receive now
 				b := make([]byte, 100)
-				n, _ := here.Recv(b)
+				n, _ := evpoll.SocketRecv(here, b)
 				texts[e.Token] = string(b[:n])
-				here.Unwatch()
+				check(p.Remove(here, socketToken))
 			case fileToken: // it is done: the bytes are there
 				texts[e.Token] = string(buffer.Bytes()[:e.Result])
+				buffer.Release()
 			}
 		}
 	}
+	p.Submit([]evpoll.IO{{Handle: file, Code: evpoll.Close}})
 	fmt.Println(texts[socketToken])
 	fmt.Println(texts[fileToken])
 	// Output:
@@ -73,82 +136,13 @@ func Example() {
 	// from a file
 }
 
-// Goroutines that wait without a thread: one loop serves all of them.
-func ExamplePoller_Run() {
-	p, err := evpoll.Open()
-	if err != nil {
-		panic(err)
-	}
-	defer p.Close()
-	go p.Run()
-
-	listener, err := p.ListenTCP("127.0.0.1:0")
-	if err != nil {
-		panic(err)
-	}
-	defer listener.Close()
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		io.Copy(conn, conn)
-	}()
-
-	conn, err := p.DialTCP(context.Background(), listener.Addr().String())
-	if err != nil {
-		panic(err)
-	}
-	conn.Write([]byte("echo"))
-	conn.CloseWrite()
-	text, err := io.ReadAll(conn)
-	fmt.Println(string(text), err)
-	// Output: echo <nil>
-}
-
-// A list of reads is one call and one event.
-func ExampleFile_ReadBlocks() {
-	p, err := evpoll.Open()
-	if err != nil {
-		panic(err)
-	}
-	defer p.Close()
-	go p.Run()
-
-	path := filepath.Join(os.TempDir(), "evpoll-blocks")
-	os.WriteFile(path, make([]byte, 10000), 0o600)
-	defer os.Remove(path)
-	file, err := p.OpenFile(path)
-	if err != nil {
-		panic(err)
-	}
-	defer file.Close()
-	buffer, err := p.Alloc(4 * 4096)
-	if err != nil {
-		panic(err)
-	}
-	defer buffer.Free()
-	results, err := file.ReadBlocks(context.Background(), buffer, 4096, 0)
-	for _, r := range results {
-		fmt.Print(r.N, " ")
-	}
-	fmt.Println(err)
-	// Output: 4096 4096 1808 0 <nil>
-}
-
 // Errors are told apart by errors.Is, and carry the system's own code.
 func ExampleError() {
-	p, err := evpoll.Open()
-	if err != nil {
-		panic(err)
-	}
-	defer p.Close()
-	_, err = p.OpenFile("no such file")
+	_, err := evpoll.OpenFile("no such file")
 	var failure *evpoll.Error
 	fmt.Println(errors.Is(err, evpoll.ErrNotFound), errors.Is(err, os.ErrNotExist))
 	fmt.Println(errors.As(err, &failure), failure.Op, failure.Status)
 	// Output:
 	// true true
-	// true open file not found
+	// true file open not found
 }

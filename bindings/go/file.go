@@ -5,29 +5,42 @@ package evpoll
 import (
 	"context"
 	"io"
+	"os"
 	"runtime"
 	"strings"
-	"sync"
+	"syscall"
 	"unsafe"
-
-	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
 
-// A File is read and written at offsets by goroutines that wait without a thread. Somebody has to
-// serve the poller: go p.Run(). It is closed by Close, or when the program has dropped it.
+// A File is read and written at offsets by goroutines that wait without a thread. It is closed by
+// Close, or when the program has dropped it.
 //
 // When a context ends while an operation is in flight, the operation is asked to end, and the call
 // returns when it has: until then the kernel may use the buffer. What was done is never hidden: an
 // operation that finished all the same is a success.
 type File struct {
-	p    *Poller
-	h    Handle
-	gate gate
+	*registered
+	loop *Loop
+}
+
+// A registered is what a loop knows of a File.
+type registered struct {
+	target
+	own half
+}
+
+// OpenFile opens a file or block device, on the default loop.
+func OpenFile(path string, flags ...FileFlags) (*File, error) {
+	l, err := Default()
+	if err != nil {
+		return nil, err
+	}
+	return l.OpenFile(path, flags...)
 }
 
 // OpenFile opens a file or block device, for reading unless flags say otherwise. The path is UTF-8.
 // Opening waits for the file system.
-func (p *Poller) OpenFile(path string, flags ...FileFlags) (*File, error) {
+func (l *Loop) OpenFile(path string, flags ...FileFlags) (*File, error) {
 	if strings.IndexByte(path, 0) >= 0 {
 		return nil, invalid("open file", "a zero byte in the path")
 	}
@@ -38,219 +51,296 @@ func (p *Poller) OpenFile(path string, flags ...FileFlags) (*File, error) {
 	if len(flags) == 0 {
 		all = ForReading
 	}
-	c, err := p.enter()
+	h, err := FileOpen(path, all, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer c.leave()
-	var h Handle
-	r := capi.File_open(path, uint32(all), unsafe.Pointer(&h))
-	if err := failed("open file", r); err != nil {
+	return l.newFile(h)
+}
+
+// FileFrom is a regular file or a block device that is open already. It has a duplicate of the
+// descriptor: either may be closed first.
+func (l *Loop) FileFrom(file *os.File) (*File, error) {
+	h, err := Duplicate(file)
+	if err != nil {
 		return nil, err
 	}
-	return p.newFile(h), nil
+	return l.newFile(h)
 }
 
-func (p *Poller) newFile(h Handle) *File {
-	f := &File{p: p, h: h}
-	runtime.SetFinalizer(f, func(f *File) { go f.Close() })
-	return f
+func (l *Loop) newFile(h Handle) (*File, error) {
+	f := &File{new(registered), l}
+	if err := l.adopt(&f.target, h, FileClose, &f.own); err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(f, func(f *File) { f.target.close(0) })
+	return f, nil
 }
 
-// Handle is the system's descriptor. It stays the File's.
-func (f *File) Handle() Handle { return f.h }
+// Duplicate makes a descriptor of the program's own of what a net.Conn, a net.Listener or an os.File
+// has: either may be closed first, by SocketClose or FileClose. Data that is read by one of them is
+// gone for the other.
+func Duplicate(of syscall.Conn) (Handle, error) {
+	raw, err := of.SyscallConn()
+	if err != nil {
+		return NoHandle, err
+	}
+	duplicate := duplicateSocket
+	if _, file := of.(*os.File); file {
+		duplicate = duplicateFile
+	}
+	h, failed := NoHandle, error(nil)
+	if err := raw.Control(func(fd uintptr) { h, failed = duplicate(fd) }); err != nil {
+		return NoHandle, err
+	}
+	return h, failed
+}
 
-// Close closes the file. Operations in flight go on and report: it is closed for the system when
-// the last of them was delivered.
+// Close closes the file. Operations in flight are asked to end: their calls return ErrClosed, or
+// what they did. It is closed for the system when nobody uses it any more, perhaps a little later;
+// what writing back may say then is not told, but by Sync before.
 func (f *File) Close() error {
-	if f == nil || f.p == nil {
-		return invalid("close", "not made by OpenFile")
-	}
-	first, last := f.gate.close()
-	if !first {
-		return ErrClosed
-	}
 	runtime.SetFinalizer(f, nil)
-	if last {
-		return f.giveBack()
-	}
-	return nil
+	return f.target.close(0)
 }
 
-func (f *File) giveBack() error { return failed("close file", capi.File_close(int64(f.h))) }
-
-func (f *File) enter() error {
-	if f == nil || f.p == nil {
-		return invalid("file", "not made by OpenFile")
-	}
-	if !f.gate.enter() {
-		return ErrClosed
-	}
-	return nil
-}
-
-func (f *File) leave() {
-	if f.gate.leave() {
-		f.giveBack()
-	}
+func (f *File) do(ctx context.Context, io IO, b *Buffer, from int) (int64, error) {
+	defer runtime.KeepAlive(f)
+	return f.target.do(ctx, io, b, from)
 }
 
 // Size is the size in bytes.
-func (f *File) Size() (int64, error) {
-	if err := f.enter(); err != nil {
-		return 0, err
-	}
-	defer f.leave()
-	var size int64
-	err := failed("size of file", capi.File_size(int64(f.h), unsafe.Pointer(&size)))
-	return size, err
+func (f *File) Size() (int64, error) { return f.do(context.Background(), IO{Code: Size}, nil, 0) }
+
+// Truncate cuts the file to this many bytes, or makes it longer.
+func (f *File) Truncate(ctx context.Context, size int64) error {
+	_, err := f.do(ctx, IO{Code: SetSize, Offset: size}, nil, 0)
+	return err
+}
+
+// Sync makes the writes durable whose calls have returned.
+func (f *File) Sync(ctx context.Context) error {
+	_, err := f.do(ctx, IO{Code: Sync}, nil, 0)
+	return err
+}
+
+// DataSync is Sync without metadata that reading back does not need.
+func (f *File) DataSync(ctx context.Context) error {
+	_, err := f.do(ctx, IO{Code: DataSync}, nil, 0)
+	return err
 }
 
 // ReadBuffer reads length bytes at offset into b, from its byte `from` on. It may return fewer: 0
 // and io.EOF at the end of the file. The bytes are not copied.
 func (f *File) ReadBuffer(ctx context.Context, b *Buffer, from, length int,
 	offset int64) (int, error) {
-	n, err := f.do(ctx, Op{Code: Read, Buffer: b, From: from, Length: length, Offset: offset})
-	if err == nil && n == 0 && length > 0 {
-		err = io.EOF
-	}
-	return n, err
+	return f.move(ctx, Read, b, from, length, offset)
 }
 
 // WriteBuffer writes length bytes of b at offset, from its byte `from` on. It may write fewer. The
 // bytes are not copied.
 func (f *File) WriteBuffer(ctx context.Context, b *Buffer, from, length int,
 	offset int64) (int, error) {
-	return f.do(ctx, Op{Code: Write, Buffer: b, From: from, Length: length, Offset: offset})
+	return f.move(ctx, Write, b, from, length, offset)
 }
 
-// ReadAt reads as io.ReaderAt does: all of b, or an error, io.EOF at the end of the file. The bytes
-// are copied, since the kernel cannot be given memory of Go's; ReadBuffer needs no copy.
+func (f *File) move(ctx context.Context, code Code, b *Buffer, from, length int,
+	offset int64) (int, error) {
+	if !b.has(from, length) {
+		return 0, invalid(code.String(), "not inside of a buffer")
+	}
+	n, err := f.do(ctx, IO{Code: code, Offset: offset, Length: uint64(length)}, b, from)
+	if err == nil && n == 0 && length > 0 {
+		err = io.EOF
+		if code == Write {
+			err = io.ErrShortWrite
+		}
+	}
+	return int(n), err
+}
+
+// ReadAt reads as io.ReaderAt does: all of b, or an error, io.EOF at the end of the file. What the
+// system has at hand goes straight into b; what a disk has to be waited for is copied, since the
+// kernel cannot be given memory of Go's. ReadBuffer needs no copy.
 func (f *File) ReadAt(ctx context.Context, b []byte, offset int64) (int, error) {
-	return f.copied(b, func(bounce *Buffer, done, most int) (int, error) {
-		n, err := f.ReadBuffer(ctx, bounce, 0, most, offset+int64(done))
-		copy(b[done:], bounce.Bytes()[:n])
+	done, err := f.cached(ctx, b, offset)
+	if done == len(b) || err != nil {
+		return done, err
+	}
+	n, err := copied(b[done:], func(through *Buffer, b []byte, at int) (int, error) {
+		n, err := f.ReadBuffer(ctx, through, 0, len(b), offset+int64(done+at))
+		copy(b, through.Bytes()[:n])
 		return n, err
 	})
+	return done + n, err
+}
+
+// cached reads what the system can give at once, where it can say so.
+func (f *File) cached(ctx context.Context, b []byte, offset int64) (done int, err error) {
+	if ctx == nil || ctx.Err() != nil || runtime.GOOS != "linux" {
+		return 0, nil // whoever goes on says so
+	}
+	o := f.l.take()
+	defer f.l.give(o)
+	for done < len(b) && err == nil {
+		o.io = IO{Code: Read, Flags: NoWait, Offset: offset + int64(done),
+			Length: uint64(clip(len(b) - done))}
+		err = f.start(o, unsafe.Pointer(&b[done]), 0)
+		if is(err, ErrWouldBlock) || is(err, ErrUnsupported) {
+			return done, nil
+		} else if err == nil {
+			done += int(o.io.Offset)
+			if o.io.Offset == 0 {
+				err = io.EOF
+			}
+		}
+	}
+	return done, err
 }
 
 // WriteAt writes as io.WriterAt does: all of b, or an error. The bytes are copied; WriteBuffer
 // needs no copy.
 func (f *File) WriteAt(ctx context.Context, b []byte, offset int64) (int, error) {
-	return f.copied(b, func(bounce *Buffer, done, most int) (int, error) {
-		copy(bounce.Bytes(), b[done:done+most])
-		n, err := f.WriteBuffer(ctx, bounce, 0, most, offset+int64(done))
-		if err == nil && n == 0 {
-			err = io.ErrShortWrite
-		}
-		return n, err
+	return copied(b, func(through *Buffer, b []byte, at int) (int, error) {
+		copy(through.Bytes(), b)
+		return f.WriteBuffer(ctx, through, 0, len(b), offset+int64(at))
 	})
 }
 
-const bounceSize = 64 * 1024
-
-// bounces are buffers that nobody uses. They are few, and never given back.
-var bounces struct {
-	mu   sync.Mutex
-	free []*Buffer
-}
-
-const bouncesKept = 64
-
-func takeBounce() (*Buffer, error) {
-	bounces.mu.Lock()
-	defer bounces.mu.Unlock()
-	if n := len(bounces.free); n > 0 {
-		b := bounces.free[n-1]
-		bounces.free = bounces.free[:n-1]
-		return b, nil
-	}
-	return alloc(bounceSize, 0)
-}
-
-func giveBounce(b *Buffer) {
-	bounces.mu.Lock()
-	defer bounces.mu.Unlock()
-	if len(bounces.free) < bouncesKept {
-		bounces.free = append(bounces.free, b)
-		return
-	}
-	b.Free()
-}
-
-func (f *File) copied(b []byte,
-	step func(bounce *Buffer, done, most int) (int, error)) (int, error) {
-	if err := f.enter(); err != nil {
-		return 0, err
-	}
-	f.leave()
+// copied does a part after the other of b by way of a buffer.
+func copied(b []byte, step func(through *Buffer, b []byte, at int) (int, error)) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	bounce, err := takeBounce()
+	through, err := bounce(len(b))
 	if err != nil {
 		return 0, err
 	}
-	defer giveBounce(bounce)
-	done := 0
-	for done < len(b) {
-		most := len(b) - done
-		if most > bounceSize {
-			most = bounceSize
+	defer giveBounce(through)
+	for at := 0; ; {
+		part := b[at:]
+		if len(part) > through.size {
+			part = part[:through.size]
 		}
-		n, err := step(bounce, done, most)
-		done += n
-		if err != nil {
-			return done, err
+		n, err := step(through, part, at)
+		if at += n; err != nil || at == len(b) {
+			return at, err
 		}
 	}
-	return done, nil
 }
 
-// Sync makes the writes durable whose calls have returned.
-func (f *File) Sync(ctx context.Context) error {
-	_, err := f.do(ctx, Op{Code: Sync})
-	return err
+// AppendDurable adds a record to a file that was opened ForWriting | ForAppending, and returns its
+// place when it is on the disk. Records stand in the order of the calls, each whole; those of many
+// goroutines share a write and a sync. After a sync that failed every call fails until the file is
+// opened again.
+func (f *File) AppendDurable(ctx context.Context, record []byte) (int64, error) {
+	return f.append(ctx, record, Durable)
 }
 
-// DataSync is Sync without metadata that reading back does not need.
-func (f *File) DataSync(ctx context.Context) error {
-	_, err := f.do(ctx, Op{Code: DataSync})
-	return err
+// Append is AppendDurable that does not wait for the disk.
+func (f *File) Append(ctx context.Context, record []byte) (int64, error) {
+	return f.append(ctx, record, 0)
 }
 
-// ReadBlocks reads the whole of b in blocks, which start at offset, as one list: one submission,
-// one event. The results are those of the blocks; the error is ErrPartial if one of them failed.
-// At the end of the file blocks are short.
-func (f *File) ReadBlocks(ctx context.Context, b *Buffer, block int,
-	offset int64) ([]Result, error) {
-	return f.blocks(ctx, Read, b, block, offset)
+func (f *File) append(ctx context.Context, record []byte, flags OpFlags) (int64, error) {
+	b, err := bounce(len(record))
+	if err != nil {
+		return 0, err
+	}
+	defer giveBounce(b)
+	if b.size < len(record) {
+		if b, err = Alloc(len(record)); err != nil {
+			return 0, err
+		}
+		defer b.Free()
+	}
+	copy(b.Bytes(), record)
+	return f.do(ctx, IO{Code: Append, Flags: flags, Length: uint64(len(record))}, b, 0)
 }
 
-// WriteBlocks writes the whole of b in blocks, as ReadBlocks reads it.
-func (f *File) WriteBlocks(ctx context.Context, b *Buffer, block int,
-	offset int64) ([]Result, error) {
-	return f.blocks(ctx, Write, b, block, offset)
+// Section is length bytes of the file from offset on, to be read or sent once: io.Copy(conn,
+// f.Section(0, size)) sends them from the system's cache.
+func (f *File) Section(offset, length int64) *Section { return &Section{f, offset, length} }
+
+// A Section is a part of a File, and an io.Reader.
+type Section struct {
+	f          *File
+	at, length int64
 }
 
-// At is the file as an io.ReaderAt and io.WriterAt, whose calls end with the context.
-func (f *File) At(ctx context.Context) FileAt { return FileAt{f, ctx} }
-
-// A FileAt is a File with a context.
-type FileAt struct {
-	f   *File
-	ctx context.Context
+// Read reads what is left.
+func (s *Section) Read(b []byte) (int, error) {
+	if s.length <= 0 {
+		return 0, io.EOF
+	}
+	if int64(len(b)) > s.length {
+		b = b[:s.length]
+	}
+	n, err := s.f.ReadAt(context.Background(), b, s.at)
+	s.at, s.length = s.at+int64(n), s.length-int64(n)
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
 }
 
-var _ interface {
-	io.ReaderAt
-	io.WriterAt
-} = FileAt{}
+// sendFileFrom is from where on it pays to register an os.File for being sent.
+const sendFileFrom = 16 << 10
 
-// ReadAt is File.ReadAt.
-func (a FileAt) ReadAt(b []byte, offset int64) (int, error) { return a.f.ReadAt(a.ctx, b, offset) }
+// sendFile sends what r has of a file, if it is one; what is left is to be copied.
+func (c *Conn) sendFile(r io.Reader) (sent int64, err error) {
+	c.out.busy.Lock()
+	defer c.out.busy.Unlock()
+	most := int64(1<<63 - 1)
+	if limited, ok := r.(*io.LimitedReader); ok {
+		r, most = limited.R, limited.N
+		defer func() { limited.N -= sent }()
+	}
+	switch r := r.(type) {
+	case *Section:
+		if most > r.length {
+			most = r.length
+		}
+		if r.f.l == c.l {
+			sent, err = c.send(&r.f.target, r.at, most)
+			r.at, r.length = r.at+sent, r.length-sent
+		}
+	case *os.File:
+		info, failed := r.Stat()
+		if failed != nil || !info.Mode().IsRegular() {
+			return 0, nil
+		}
+		at, failed := r.Seek(0, io.SeekCurrent)
+		if most > info.Size()-at {
+			most = info.Size() - at
+		}
+		if failed != nil || most < sendFileFrom {
+			return 0, nil
+		}
+		f, failed := c.loop.FileFrom(r)
+		if failed != nil {
+			return 0, nil
+		}
+		defer f.Close()
+		sent, err = c.send(&f.target, at, most)
+		if _, failed = r.Seek(at+sent, io.SeekStart); err == nil {
+			err = failed
+		}
+	}
+	return sent, err
+}
 
-// WriteAt is File.WriteAt.
-func (a FileAt) WriteAt(b []byte, offset int64) (int, error) {
-	return a.f.WriteAt(a.ctx, b, offset)
+// send sends length bytes of a file, or what it has of them.
+func (c *Conn) send(f *target, at, length int64) (sent int64, err error) {
+	for n := int64(1); sent < length && n > 0 && err == nil; sent += n {
+		err = f.hold(func(h Handle) (err error) {
+			n, err = c.lend(&c.out, IO{Code: SendFile, Offset: at + sent, buffer: uint64(h),
+				Length: uint64(clip(length - sent))})
+			return err
+		})
+		if is(err, ErrUnsupported) {
+			return sent, nil
+		}
+	}
+	return sent, err
 }

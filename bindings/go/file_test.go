@@ -6,26 +6,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
-
-// served is a poller that somebody serves, as go p.Run() does.
-func served(t testing.TB, options ...Options) *Poller {
-	t.Helper()
-	p := open(t, options...)
-	done := make(chan error)
-	go func() { done <- p.Run() }()
-	t.Cleanup(func() {
-		p.Close()
-		must(t, <-done)
-	})
-	return p
-}
 
 // engines are the ways in which files can be served here.
 func engines(t *testing.T, test func(t *testing.T, options Options)) {
@@ -35,26 +24,18 @@ func engines(t *testing.T, test func(t *testing.T, options Options)) {
 	}
 }
 
-func pattern(n, from int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte((from + i) % 251)
-	}
-	return b
-}
-
 func TestReadAtReads(t *testing.T) {
 	engines(t, func(t *testing.T, options Options) {
-		p := served(t, options)
-		const size = 3*bounceSize + 17
-		f := somefile(t, p, size)
+		l := serving(t, options)
+		const size = 3<<20 + 17
+		f := somefile(t, l, size)
 		if got, err := f.Size(); got != size || err != nil {
 			t.Fatal(got, err)
 		}
 		b := make([]byte, size)
 		for _, at := range []struct{ from, n, want int }{
 			{0, size, size}, {1, 100, 100}, {size - 5, 5, 5}, {size - 5, 10, 5}, {size, 1, 0},
-			{size + 100, 1, 0}, {bounceSize - 1, bounceSize + 2, bounceSize + 2},
+			{size + 100, 1, 0}, {1<<20 - 1, 1<<20 + 2, 1<<20 + 2},
 		} {
 			n, err := f.ReadAt(soon(t), b[:at.n], int64(at.from))
 			if n != at.want || (err == nil) != (n == at.n) || err != nil && err != io.EOF ||
@@ -65,34 +46,48 @@ func TestReadAtReads(t *testing.T) {
 		if n, err := f.ReadAt(soon(t), nil, 0); n != 0 || err != nil {
 			t.Fatal(n, err)
 		}
-		all, err := io.ReadAll(io.NewSectionReader(f.At(soon(t)), 0, size))
-		if err != nil || !bytes.Equal(all, pattern(size, 0)) {
+		all, err := io.ReadAll(f.Section(1, size))
+		if err != nil || !bytes.Equal(all, pattern(size-1, 1)) {
 			t.Fatal(len(all), err)
 		}
+		through, err := Alloc(1000)
+		must(t, err)
+		n, err := f.ReadBuffer(soon(t), through, 100, 900, 7)
+		if n != 900 || err != nil || !bytes.Equal(through.Bytes()[100:], pattern(900, 7)) {
+			t.Fatal(n, err)
+		}
+		must(t, through.Free())
+		_, err = f.ReadBuffer(soon(t), through, 0, 1, 0)
+		wants(t, err, ErrInvalid)
 	})
 }
 
 func TestWriteAtWrites(t *testing.T) {
 	engines(t, func(t *testing.T, options Options) {
-		p := served(t, options)
+		l := serving(t, options)
 		path := filepath.Join(t.TempDir(), "new")
-		f, err := p.OpenFile(path, ForWriting, Create, Exclusive)
+		f, err := l.OpenFile(path, ForWriting, Create, Exclusive)
 		must(t, err)
-		data := pattern(2*bounceSize+100, 5)
-		n, err := f.At(soon(t)).WriteAt(data, 10)
+		data := pattern(2<<20+100, 5)
+		n, err := f.WriteAt(soon(t), data, 10)
 		if n != len(data) || err != nil {
 			t.Fatal(n, err)
 		}
 		must(t, f.DataSync(soon(t)))
 		must(t, f.Sync(soon(t)))
+		must(t, f.Truncate(soon(t), 1<<20))
+		if size, err := f.Size(); size != 1<<20 || err != nil {
+			t.Fatal(size, err)
+		}
 		must(t, f.Close())
+		wants(t, f.Close(), os.ErrClosed)
 		got, err := os.ReadFile(path)
-		if err != nil || !bytes.Equal(got[10:], data) {
+		if err != nil || !bytes.Equal(got[10:], data[:1<<20-10]) {
 			t.Fatal(len(got), err)
 		}
-		_, err = p.OpenFile(path, ForWriting, Create, Exclusive)
+		_, err = l.OpenFile(path, ForWriting, Create, Exclusive)
 		wants(t, err, ErrExists)
-		f, err = p.OpenFile(path)
+		f, err = l.OpenFile(path)
 		must(t, err)
 		_, err = f.WriteAt(soon(t), data, 0)
 		if runtime.GOOS == "windows" {
@@ -100,322 +95,311 @@ func TestWriteAtWrites(t *testing.T) {
 		} else {
 			wants(t, err, ErrBadHandle)
 		}
-		_, err = p.OpenFile(filepath.Dir(path))
+		must(t, f.Close())
+		_, err = l.OpenFile(filepath.Dir(path))
 		wants(t, err, ErrUnsupported)
 	})
 }
 
-func TestBlocksAreOneList(t *testing.T) {
+// Records of many goroutines: each is whole, at the place that it was told, and on the disk by then.
+func TestAppendsAreGroupedAndWhole(t *testing.T) {
 	engines(t, func(t *testing.T, options Options) {
-		p := served(t, options)
-		const block, n = 512, 100
-		f := somefile(t, p, block*n-7)
-		b, err := p.Alloc(block * n)
+		l := serving(t, options)
+		path := filepath.Join(t.TempDir(), "log")
+		f, err := l.OpenFile(path, ForWriting, ForAppending, Create)
 		must(t, err)
-		defer b.Free()
-		results, err := f.ReadBlocks(soon(t), b, block, 0)
+		_, err = l.OpenFile(path, ForWriting, ForAppending)
+		wants(t, err, ErrBusy)
+		_, err = f.AppendDurable(soon(t), nil)
+		wants(t, err, ErrInvalid)
+		const writers, records = 16, 20
+		var all sync.WaitGroup
+		places := make([][]int64, writers)
+		for w := 0; w < writers; w++ {
+			w := w
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				for i := 0; i < records; i++ {
+					at, err := f.AppendDurable(soon(t), record(w, i))
+					if err != nil {
+						t.Error(err)
+					}
+					places[w] = append(places[w], at)
+				}
+			}()
+		}
+		all.Wait()
+		long := pattern(3<<20, 9)
+		at, err := f.AppendDurable(soon(t), long)
 		must(t, err)
-		for i, r := range results {
-			wanted := int64(block)
-			if i == n-1 {
-				wanted -= 7
+		got, err := os.ReadFile(path)
+		must(t, err)
+		for w := range places {
+			for i, at := range places[w] {
+				if r := record(w, i); !bytes.Equal(got[at:at+int64(len(r))], r) {
+					t.Fatalf("record %d of %d is not at %d", i, w, at)
+				}
+				if i > 0 && at <= places[w][i-1] {
+					t.Fatal("out of order")
+				}
 			}
-			if r.N != wanted || r.Err() != nil {
-				t.Fatal(i, r)
-			}
 		}
-		if len(results) != n || !bytes.Equal(b.Bytes()[:block*n-7], pattern(block*n-7, 0)) {
-			t.Fatal("the bytes are others")
-		}
-		results, err = f.WriteBlocks(soon(t), b, 1000, 5)
-		if err != nil || len(results) != 52 || results[51].N != 200 {
-			t.Fatal(len(results), err)
-		}
-		readOnly, err := p.OpenFile(somepath(t, 10))
-		must(t, err)
-		if _, err = readOnly.WriteBlocks(soon(t), b, 1000, 0); err == nil {
-			t.Fatal("a file that is open for reading was written")
-		}
-		if b.Users() != 0 || p.c.slots.operations() != 0 {
-			t.Fatal("something is still in flight")
+		if !bytes.Equal(got[at:], long) {
+			t.Fatal("the long one")
 		}
 	})
 }
 
-func TestListsAreTaken(t *testing.T) {
-	p := open(t)
-	f := somefile(t, p, 1000)
-	b, err := p.Alloc(1000)
-	must(t, err)
-	defer b.Free()
-	ops := []Op{
-		{File: f.h, Code: Read, Buffer: b, Length: 600},
-		{File: f.h, Code: Read, Buffer: b, From: 600, Length: 400, Offset: 600},
-	}
-	id, err := p.SubmitList(ops, 42)
-	must(t, err)
-	_, err = p.ListTake(id, make([]Result, 2))
-	wants(t, err, ErrBusy)
-	e := one(t, p)
-	if e.Token != 42 || e.Op != id || e.Events != ListDone || e.Result != 2 || b.Users() != 0 {
-		t.Fatal(e, b.Users())
-	}
-	results := make([]Result, 2)
-	n, err := p.ListTake(id, results)
-	if n != 2 || err != nil || results[0].N != 600 || results[1].N != 400 {
-		t.Fatal(n, err, results)
-	}
-	_, err = p.ListTake(id, results)
-	wants(t, err, ErrNotFound)
-	ops[1].Length = 401
-	_, err = p.SubmitList(ops, 42)
-	wants(t, err, ErrInvalid)
-	if ops[1].Status != ErrInvalid || b.Users() != 0 {
-		t.Fatal(ops[1].Status, b.Users())
-	}
-	ops[1].Length, ops[1].File = 400, -1
-	_, err = p.SubmitList(ops, 42)
-	wants(t, err, ErrBadHandle)
-	if ops[1].Status != ErrBadHandle || b.Users() != 0 || p.c.slots.operations() != 0 {
-		t.Fatal(ops[1].Status, b.Users())
-	}
-}
-
-func TestAnOperationMayEndInline(t *testing.T) {
-	p := open(t)
-	f := somefile(t, p, 100)
-	b, err := p.Alloc(100)
-	must(t, err)
-	defer b.Free()
-	atOnce := 0
-	for i := 0; i < 100; i++ {
-		ops := []Op{{Token: 7, File: f.h, Code: Read, Buffer: b, Length: 60, Offset: 50, Inline: true}}
-		if i%2 == 0 {
-			n, err := p.Submit(ops)
-			if n != 1 || err != nil || ops[0].Status != OK {
-				t.Fatal(n, err, ops)
-			}
-			if !ops[0].Done {
-				one(t, p)
-			}
-		} else {
-			events := make([]Event, 4)
-			n, err := p.Turn(soon(t), nil, ops, events) // does not block if it is over
-			if err != nil || ops[0].Status != OK || ops[0].Done == (n == 1) {
-				t.Fatal(n, err, ops)
-			}
-		}
-		if ops[0].Done {
-			atOnce++
-			if ops[0].N != 50 || ops[0].ID != 0 {
-				t.Fatal(ops)
-			}
-		}
-		if b.Users() != 0 || p.c.slots.operations() != 0 {
-			t.Fatal("something is still in flight")
-		}
-	}
-	// Where the system can tell, nobody is parked for what it has at hand.
-	if atOnce == 100 {
-		before, err := p.Stats()
-		must(t, err)
-		text := make([]byte, 100)
-		for i := 0; i < 100; i++ {
-			if n, err := f.ReadAt(soon(t), text, 0); n != 100 || err != nil {
-				t.Fatal(n, err)
-			}
-		}
-		after, err := p.Stats()
-		must(t, err)
-		if after.IOSubmitted != before.IOSubmitted+100 || after.Events != before.Events {
-			t.Fatal(before, after)
-		}
-	}
-	list := []Op{{File: f.h, Code: Read, Buffer: b, Length: 60, Inline: true}}
-	_, err = p.SubmitList(list, 1)
-	wants(t, err, ErrInvalid)
-}
-
-func TestAPrefixIsAccepted(t *testing.T) {
-	p := open(t, Options{IOLimit: 2})
-	f := somefile(t, p, 100)
-	b, err := p.Alloc(100)
-	must(t, err)
-	defer b.Free()
-	good := Op{Token: 7, File: f.h, Code: Read, Buffer: b, Length: 100}
-	bad := good
-	bad.Length = 101
-	ops := []Op{good, bad, good}
-	n, err := p.Submit(ops)
-	if n != 1 || ops[0].Status != OK || ops[1].Status != ErrInvalid || ops[2].Status != ErrAgain {
-		t.Fatal(n, ops)
-	}
-	wants(t, err, ErrInvalid)
-	ops = []Op{good, good}
-	n, err = p.Submit(ops) // the limit is 2, and one is in flight
-	if n != 1 || ops[1].Status != ErrAgain {
-		t.Fatal(n, ops)
-	}
-	wants(t, err, ErrAgain)
-	bad = good
-	bad.File = -1
-	events := make([]Event, 4)
-	for left := 2; left > 0; {
-		n, err := p.Wait(soon(t), events)
-		must(t, err)
-		left -= n
-	}
-	ops = []Op{bad}
-	n, err = p.Turn(soon(t), nil, ops, events) // does not block
-	if n != 0 || err != nil || ops[0].Status != ErrBadHandle {
-		t.Fatal(n, err, ops)
-	}
-	changes := []Change{{Token: MaxToken + 1, Action: ChangeAdd}, {Token: 1, Action: ChangeAdd}}
-	n, err = p.Turn(soon(t), changes, nil, events)
-	if n != 0 || err != nil || changes[0].Status != ErrInvalid || changes[1].Status != ErrAgain {
-		t.Fatal(n, err, changes)
-	}
-	if b.Users() != 0 || p.c.slots.operations() != 0 {
-		t.Fatal("something is still in flight")
-	}
-}
-
-// More goroutines read than operations may be in flight: they wait for room. The reads are longer
-// than what the system does at once.
-func TestTheLimitIsWaitedFor(t *testing.T) {
-	const size = 200 << 10
-	p := served(t, Options{IOLimit: 2})
-	f := somefile(t, p, size+3300)
-	var readers sync.WaitGroup
-	for i := 0; i < 32; i++ {
-		i := i
-		readers.Add(1)
-		go func() {
-			defer readers.Done()
-			b, err := p.Alloc(size)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer b.Free()
-			for j := 0; j < 5; j++ {
-				n, err := f.ReadBuffer(soon(t), b, 0, size, int64(i*100+j))
-				if n != size || err != nil || !bytes.Equal(b.Bytes(), pattern(size, i*100+j)) {
-					t.Error(n, err)
-				}
-			}
-		}()
-	}
-	readers.Wait()
-}
-
-// The program's own loop serves goroutines too, and does not see their operations.
-func TestAnyLoopServesGoroutines(t *testing.T) {
-	p := open(t)
-	f := somefile(t, p, 100)
-	done := make(chan error)
-	go func() {
-		_, err := f.WriteAt(context.Background(), make([]byte, 100), 0)
-		p.Post(5, 5)
-		done <- err
-	}()
-	if e := one(t, p); e.Token != 5 || e.Events != Posted {
-		t.Fatal(e)
-	}
-	must(t, <-done)
-}
+func record(w, i int) []byte { return []byte(fmt.Sprintf("<%d:%d>", w, i)) }
 
 func TestAContextEndsAnOperation(t *testing.T) {
-	p := open(t) // nobody serves it yet
-	f := somefile(t, p, 100)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() {
-		_, err := f.WriteAt(ctx, make([]byte, 100), 0)
-		done <- err
-	}()
-	for p.c.slots.operations() == 0 {
-		runtime.Gosched()
-	}
+	l := serving(t)
+	f := somefile(t, l, 1<<20)
+	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	select {
-	case err := <-done:
-		t.Fatalf("%v: before the kernel has let go", err)
-	default:
+	b := make([]byte, 1<<20)
+	for name, err := range map[string]error{
+		"read":   func() error { _, err := f.ReadAt(ended, b, 0); return err }(),
+		"write":  func() error { _, err := f.WriteAt(ended, b, 0); return err }(),
+		"sync":   f.Sync(ended),
+		"append": func() error { _, err := f.AppendDurable(ended, b); return err }(),
+	} {
+		if !errors.Is(err, context.Canceled) {
+			t.Error(name, err)
+		}
 	}
-	go p.Run()
-	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
+	wants(t, f.Sync(nil), ErrInvalid) //nolint:staticcheck
+	// Contexts that end in the middle of operations: each ends once, and nothing is hidden.
+	rounds := 2000
+	if testing.Short() {
+		rounds = 200
 	}
-	_, err := f.WriteAt(ctx, make([]byte, 100), 0)
-	wants(t, err, context.Canceled)
-}
-
-func TestCloseEndsWhatGoroutinesWaitFor(t *testing.T) {
-	p := open(t) // nobody serves it
-	f := somefile(t, p, 100)
-	const n = 8
-	done := make(chan error)
-	for i := 0; i < n; i++ {
-		go func() {
-			_, err := f.WriteAt(context.Background(), make([]byte, 100), 0)
-			done <- err
-		}()
-	}
-	for p.c.slots.operations() < n {
-		runtime.Gosched()
-	}
-	must(t, p.Close())
-	for i := 0; i < n; i++ {
-		wants(t, <-done, ErrClosed)
+	for i := 0; i < rounds; i++ {
+		ctx, cancel := context.WithCancel(context.Background())
+		go cancel()
+		n, err := f.WriteAt(ctx, b[:4096], 0)
+		if err == nil && n != 4096 || err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(n, err)
+		}
+		cancel()
 	}
 }
 
-func TestCancelFindsNothingToCancel(t *testing.T) {
-	p := open(t)
-	f := somefile(t, p, 10)
-	_, err := p.Cancel(1 << 40)
-	wants(t, err, ErrNotFound)
-	if n, err := p.CancelAll(); n != 0 || err != nil {
-		t.Fatal(n, err)
+func TestCloseEndsOperationsOnFiles(t *testing.T) {
+	for name, end := range map[string]func(l *Loop, f *File) error{
+		"file": func(l *Loop, f *File) error { return f.Close() },
+		"loop": func(l *Loop, f *File) error { return l.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := serving(t)
+			f := somefile(t, l, 1<<20)
+			const n = 8
+			done, begun := make(chan error), make(chan bool, n)
+			for i := 0; i < n; i++ {
+				go func() {
+					for b, err := make([]byte, 1<<18), error(nil); ; {
+						if _, err = f.WriteAt(context.Background(), b, 0); err != nil {
+							done <- err
+							return
+						}
+						select {
+						case begun <- true:
+						default:
+						}
+					}
+				}()
+			}
+			<-begun
+			must(t, end(l, f))
+			for i := 0; i < n; i++ {
+				wants(t, <-done, ErrClosed)
+			}
+		})
 	}
-	if n, err := p.CancelHandle(f.h); n != 0 || err != nil {
-		t.Fatal(n, err)
-	}
-	must(t, p.Attach(f.h))
 }
 
-func TestAFileOfOsIsServed(t *testing.T) {
-	p := served(t)
-	file, err := os.Open(somepath(t, 1000))
-	must(t, err)
-	f, err := p.FileFrom(file)
-	must(t, err)
-	must(t, file.Close()) // the other one has a descriptor of its own
-	b := make([]byte, 1000)
-	n, err := f.ReadAt(soon(t), b, 0)
-	if n != 1000 || err != nil || !bytes.Equal(b, pattern(1000, 0)) {
-		t.Fatal(n, err)
+func TestAClosedFileIsClosedForTheSystem(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("gate proc: no list of open descriptors")
 	}
-	must(t, f.Close())
-	if _, err = p.FileFrom(file); err == nil {
-		t.Fatal("a file that was closed")
+	path := somepath(t, 10)
+	open := func() (n int) {
+		all, err := os.ReadDir("/proc/self/fd")
+		must(t, err)
+		for _, fd := range all {
+			if to, _ := os.Readlink("/proc/self/fd/" + fd.Name()); to == path {
+				n++
+			}
+		}
+		return n
+	}
+	for _, end := range []string{"file", "loop", "nobody"} {
+		l := serving(t)
+		f, err := l.OpenFile(path)
+		must(t, err)
+		file, err := os.Open(path)
+		must(t, err)
+		g, err := l.FileFrom(file)
+		must(t, err)
+		must(t, file.Close()) // the other one has a descriptor of its own
+		b := make([]byte, 10)
+		if n, err := g.ReadAt(soon(t), b, 0); n != 10 || err != nil {
+			t.Fatal(n, err)
+		}
+		if open() != 2 {
+			t.Fatal(open(), "are open")
+		}
+		switch end {
+		case "file":
+			must(t, f.Close())
+			must(t, g.Close())
+		case "loop":
+			must(t, l.Close())
+		}
+		f, g = nil, nil
+		collected(t, "it is closed", func() bool { return open() == 0 })
 	}
 }
 
 func TestAlignedBuffersSuitDirect(t *testing.T) {
-	p := served(t)
-	path := somepath(t, 1<<16)
-	f, err := p.OpenFile(path, ForReading, Direct)
+	l := serving(t)
+	f, err := l.OpenFile(somepath(t, 1<<16), ForReading, Direct)
 	if errors.Is(err, ErrUnsupported) {
 		t.Skip("gate direct: this file system has none")
 	}
 	must(t, err)
-	b, err := p.Alloc(1 << 16)
+	b, err := Alloc(1 << 16)
 	must(t, err)
-	defer b.Free()
 	n, err := f.ReadBuffer(soon(t), b, 0, b.Len(), 0)
 	if n != 1<<16 || err != nil || !bytes.Equal(b.Bytes(), pattern(1<<16, 0)) {
 		t.Fatal(n, err)
+	}
+}
+
+// Operations in flight keep their buffers, whatever the program drops or frees meanwhile.
+func TestBuffersOutliveWhatIsInFlight(t *testing.T) {
+	before, loops := buffers.Load(), live.Load()
+	path := somepath(t, 1<<20)
+	var readers sync.WaitGroup
+	for i := 0; i < 10; i++ {
+		l, err := NewLoop(Options{Flags: NoURing})
+		must(t, err)
+		f, err := l.OpenFile(path)
+		must(t, err)
+		for j := 0; j < 8; j++ {
+			b, err := Alloc(1 << 17)
+			must(t, err)
+			bytesOf := b.Bytes()
+			readers.Add(1)
+			go func(j int) {
+				defer readers.Done()
+				n, err := f.ReadBuffer(context.Background(), b, 0, 1<<17, int64(j)<<17)
+				if err == nil && (n != 1<<17 || !bytes.Equal(bytesOf, pattern(n, j<<17))) {
+					t.Error("other bytes")
+				}
+				b.Free()
+			}(j)
+			runtime.GC()
+		}
+	}
+	readers.Wait()
+	collected(t, "loops end", func() bool { return live.Load() <= loops })
+	collected(t, "buffers are given back", func() bool { return buffers.Load() <= before })
+}
+
+func TestBuffersAreGivenBack(t *testing.T) {
+	collected(t, "others are gone", func() bool { return buffers.Load() < 1000 })
+	before := buffers.Load()
+	for i := 0; i < 100; i++ {
+		b, err := Alloc(64)
+		must(t, err)
+		if i%2 == 0 {
+			must(t, b.Free())
+			wants(t, b.Free(), ErrClosed)
+		}
+	}
+	collected(t, "dropped buffers are given back", func() bool { return buffers.Load() <= before })
+	b, err := Alloc(10)
+	must(t, err)
+	io := IO{Code: Read}
+	must(t, io.Use(b, 0, 10))
+	must(t, b.Free())
+	if b.Bytes() != nil || buffers.Load() < before {
+		t.Fatal("freed while it is lent")
+	}
+	b.Release()
+	defer func() {
+		if recover() == nil {
+			t.Error("released once too often")
+		}
+	}()
+	b.Release()
+}
+
+func TestPipesAreServedByEvents(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("gate pipes: anonymous ones are not served")
+	}
+	p := open(t)
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer w.Close()
+	h, err := Duplicate(r)
+	must(t, err)
+	must(t, r.Close())
+	must(t, p.Add(h, 1, 0, Operations))
+	b, err := Alloc(10)
+	must(t, err)
+	ios := []IO{{Token: 5, Handle: h, Code: Read, TimeoutMS: uint32(patience / time.Millisecond)}}
+	must(t, ios[0].Use(b, 0, 10))
+	if n, err := p.Submit(ios); n != 1 || err != nil || ios[0].Op == 0 {
+		t.Fatal(n, err, ios)
+	}
+	_, err = w.Write([]byte("hello"))
+	must(t, err)
+	if e := one(t, p); e.Token != 5 || e.Result != 5 || string(b.Bytes()[:5]) != "hello" {
+		t.Fatal(e)
+	}
+	b.Release()
+	if again, err := Reopen(h); err == nil {
+		must(t, FileClose(again))
+	} else {
+		wants(t, err, ErrUnsupported)
+	}
+	must(t, p.Remove(h, 1))
+	must(t, FileClose(h))
+}
+
+// The system's code, or the place that was asked for, is no number of bytes.
+func TestAFailureMovesNothing(t *testing.T) {
+	l := serving(t)
+	path := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(path, pattern(8192, 0), 0o600))
+	through, err := Alloc(64)
+	must(t, err)
+	defer through.Free()
+	mine := make([]byte, 64)
+	fails := func(n int, err error) {
+		t.Helper()
+		if n != 0 || err == nil || !bytes.Equal(mine, make([]byte, 64)) {
+			t.Error(n, err, mine)
+		}
+	}
+	for _, flags := range []FileFlags{ForReading, ForWriting} {
+		f, err := l.OpenFile(path, flags)
+		must(t, err)
+		if flags == ForWriting {
+			fails(f.ReadBuffer(soon(t), through, 0, 64, 4096))
+			fails(f.ReadAt(soon(t), mine, 4096))
+		} else {
+			fails(f.WriteBuffer(soon(t), through, 0, 64, 4096))
+			fails(f.WriteAt(soon(t), mine, 4096))
+		}
+		must(t, f.Close())
+		fails(f.ReadBuffer(soon(t), through, 0, 64, 4096))
+		fails(f.ReadAt(soon(t), mine, 4096))
+		fails(f.WriteBuffer(soon(t), through, 0, 64, 4096))
+		fails(f.WriteAt(soon(t), mine, 4096))
 	}
 }

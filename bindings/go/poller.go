@@ -5,98 +5,320 @@ package evpoll
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
 
-// A Poller is one wait for sockets that became ready and file operations that finished. All of its
-// methods may be called by several goroutines at once, Close included.
-type Poller struct{ c *core }
+// A Handle is what the system calls a descriptor: an fd, a SOCKET or a HANDLE.
+type Handle int64
 
-// A core is what a poller needs as long as the kernel knows of it, which may be longer than the
-// program does. Nothing in it leads back to the Poller, so that a dropped one is noticed.
-type core struct {
-	gate gate           // who is inside a call
-	raw  unsafe.Pointer // valid while the gate is open, or somebody is inside
-	left chan struct{}  // somebody left a closed gate
+// NoHandle is nobody's.
+const NoHandle Handle = -1
 
-	slots    slots
-	room     chan struct{} // an operation ended: there may be room for another
-	mu       sync.Mutex
-	watchers []*watcher // of contexts; guarded by mu
-	dead     chan struct{}
+// An OpID names an operation; none is used twice in a poller.
+type OpID uint64
 
-	closing func(raw unsafe.Pointer, nanoseconds int64) int64 // capi.Close, but in one test
+// Options say how to open a Poller or a Loop.
+type Options struct {
+	Flags       OpenFlags // SingleWaiter and so on
+	WakeToken   uint64    // token of Woken events
+	IOLimit     int       // most operations in flight, 1 to 4194304; 0: 1048576
+	PoolThreads int       // most threads of the worker pool, 1 to 256; 0: 4
 }
 
-var checkVersion = once(func() error { return versionError(capi.Version(), loadedFrom()) })
-
-// Open opens a poller. Without options it has the defaults.
-func Open(options ...Options) (*Poller, error) {
-	if err := checkVersion(); err != nil {
-		return nil, err
-	}
-	o := cOptions{size: uint32(unsafe.Sizeof(cOptions{}))}
-	if len(options) > 1 {
-		return nil, invalid("open", "more than one set of options")
-	}
-	if len(options) == 1 {
-		given := options[0]
-		if given.WakeToken > MaxToken || given.IOLimit < 0 || given.IOLimit > 1<<30 ||
-			given.PoolThreads < 0 || given.PoolThreads > 1<<30 {
-			return nil, invalid("open", "an option is out of range")
-		}
-		o.flags, o.wakeToken = given.Flags, given.WakeToken
-		o.ioLimit, o.poolThreads = uint32(given.IOLimit), uint32(given.PoolThreads)
-	}
-	c := &core{
-		left: make(chan struct{}, 1),
-		room: make(chan struct{}, 1),
-		dead: make(chan struct{}),
-
-		closing: capi.Close,
-	}
-	c.slots.init()
-	if err := failed("open", capi.Open(unsafe.Pointer(&o), unsafe.Pointer(&c.raw))); err != nil {
-		return nil, err
-	}
-	p := &Poller{c}
-	live.Add(1)
-	runtime.SetFinalizer(p, (*Poller).dropped)
-	return p, nil
+// A native is a poller of the library, and the gate that its end has to pass: who calls is inside,
+// and the end waits until nobody is. No call takes time, but for waits on Windows, which are sent
+// away.
+type native struct {
+	raw    unsafe.Pointer
+	gate   sync.RWMutex
+	closed bool          // guarded by gate
+	ending atomic.Bool   // set before that
+	dead   chan struct{} // closed after it: nobody is inside
+	gone   chan struct{} // closed when the library has given the poller back
 }
 
 // live counts the pollers that the library has not given back.
 var live atomic.Int64
 
-// enter counts the caller in, and says why not.
-func (p *Poller) enter() (*core, error) {
-	if p == nil || p.c == nil {
-		return nil, invalid("poller", "not made by Open")
+func (n *native) open(options []Options) error {
+	if err := versionError(capi.Version()); err != nil {
+		return err
 	}
-	if !p.c.gate.enter() {
-		return nil, ErrClosed
+	o := cOptions{size: uint32(unsafe.Sizeof(cOptions{}))}
+	for _, given := range options {
+		if len(options) > 1 || given.IOLimit < 0 || given.IOLimit > 1<<30 || given.PoolThreads < 0 ||
+			given.PoolThreads > 1<<30 {
+			return invalid("open", "an option is out of range, or there is more than one set")
+		}
+		o.flags, o.wakeToken = given.Flags, given.WakeToken
+		o.ioLimit, o.poolThreads = uint32(given.IOLimit), uint32(given.PoolThreads)
 	}
-	return p.c, nil
+	n.dead, n.gone = make(chan struct{}), make(chan struct{})
+	_, err := done("open", capi.Open(unsafe.Pointer(&o), unsafe.Pointer(&n.raw)))
+	if err == nil {
+		live.Add(1)
+	}
+	return err
 }
 
-func (c *core) leave() {
-	c.gate.leave()
-	if c.gate.closed() {
-		signal(c.left)
+// Another major version than the header's has other structs, so nothing may be called in it.
+func versionError(version int64) error {
+	const wanted = int64(capi.EVPOLL_VERSION_MAJOR)
+	if version>>16 == wanted {
+		return nil
+	}
+	path := make([]byte, 4096)
+	capi.Go_path(unsafe.Pointer(&path[0]), int64(len(path)))
+	why := fmt.Errorf("%s is version %d.%d.%d, and %d.x is needed", text(path), version>>16,
+		version>>8&255, version&255, wanted)
+	return &Error{Op: "open", Status: ErrVersion, cause: why}
+}
+
+// Version is the version of the library, "1.0.0".
+func Version() string { return capi.Version_string() }
+
+// Now is the time by the library's clock, in nanoseconds. It starts somewhere, never runs backwards,
+// and stands still while the machine is suspended.
+func Now() int64 { return capi.Now() }
+
+// enter counts the caller in, until done. Nil: the poller is closed; a call with it does nothing.
+func (n *native) enter() unsafe.Pointer {
+	n.gate.RLock()
+	if n.closed {
+		return nil
+	}
+	return n.raw
+}
+
+// done counts the caller out, and says what the call has returned.
+func (n *native) done(op string, r int64) (int, error) {
+	closed := n.closed || Status(int32(r)) == ErrShutdown && n.ending.Load()
+	n.gate.RUnlock()
+	if closed {
+		return 0, ErrClosed
+	}
+	return done(op, r)
+}
+
+// shut asks everything to end, waits and operations, and lets nobody in any more: `last` makes the
+// last calls of all. False: somebody has done so already.
+func (n *native) shut(last func()) bool {
+	if raw := n.enter(); raw != nil {
+		n.ending.Store(true)
+		capi.Shutdown(raw) // a wait on Windows leaves: by this,
+		capi.Cancel_all(raw)
+		if runtime.GOOS == "windows" { // elsewhere one that has not left would take it for the program's
+			capi.Wake(raw) // or by this
+		}
+	}
+	n.gate.RUnlock()
+	n.gate.Lock()
+	defer n.gate.Unlock()
+	if n.closed {
+		return false
+	}
+	n.closed = true
+	last()
+	close(n.dead)
+	return true
+}
+
+// free gives the poller back, when the kernel has let go of all buffers.
+func (n *native) free() {
+	capi.Close(n.raw, -1)
+	live.Add(-1)
+	close(n.gone)
+}
+
+// await waits for that, but not for ever: what takes longer goes on behind the program's back.
+func (n *native) await() error {
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-n.gone:
+		return nil
+	case <-timer.C:
+		return &Error{Op: "close", Status: ErrTimeout}
 	}
 }
 
-// failed is what failed says. Close shuts down first, and who is inside then was too late.
-func (c *core) failed(op string, r int64) error {
-	if statusOf(r) == ErrShutdown && c.gate.closed() {
+// Stats tells the counters.
+func (n *native) Stats() (Stats, error) {
+	s := Stats{size: uint32(unsafe.Sizeof(Stats{}))}
+	_, err := n.done("stats", capi.Stats(n.enter(), unsafe.Pointer(&s)))
+	return s, err
+}
+
+// Info tells what the poller can do and where its limits are.
+func (n *native) Info() (Info, error) {
+	i := Info{size: uint32(unsafe.Sizeof(Info{}))}
+	_, err := n.done("info", capi.Info(n.enter(), unsafe.Pointer(&i)))
+	return i, err
+}
+
+// Describe tells in words what serves the poller, and why not something better; for logs.
+func (n *native) Describe() (string, error) {
+	b := make([]byte, 4096)
+	_, err := n.done("describe", capi.Describe(n.enter(), unsafe.Pointer(&b[0]), int64(len(b))))
+	return text(b), err
+}
+
+// A Poller is for programs with a loop of their own: one Wait for what became ready and what was
+// done. Its methods are calls of the library, which abi/evpoll.h describes, and may be called by
+// several goroutines at once, Close included. Goroutines that read and write are a Loop's.
+//
+// Handles stay the program's: keep what they belong to alive, since a finalizer of an os.File or a
+// net.Conn would close it; Duplicate makes one's own. For calls by a handle's number, such as
+// SocketRecv, the program sees to it that nobody closes it meanwhile: Hold does.
+type Poller struct{ *core }
+
+// A core is what a poller needs as long as the kernel knows of it, which may be longer than the
+// program does. Nothing in it leads back to the Poller, so that a dropped one is noticed.
+type core struct {
+	native
+	sleeper // how a Wait sleeps on this system
+}
+
+// Open opens a poller. Without options it has the defaults.
+func Open(options ...Options) (*Poller, error) {
+	p := &Poller{new(core)}
+	p.sleeper.init()
+	if err := p.open(options); err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(p, func(p *Poller) { go p.Close() })
+	return p, nil
+}
+
+// Close ends the poller. Waits on other goroutines return ErrClosed, and so do calls that come
+// later. Operations in flight are cancelled, and their buffers are the program's again. ErrTimeout says
+// that the kernel has not let go of one within a second: then it is closed in the background, and the
+// buffers stay lent. Registered handles stay open.
+func (p *Poller) Close() error {
+	if !p.shut(func() {}) {
 		return ErrClosed
 	}
-	return failed(op, r)
+	runtime.SetFinalizer(p, nil)
+	go func(c *core) {
+		c.sleeper.close()
+		c.free()
+	}(p.core)
+	return p.await()
+}
+
+// Wait waits until something has happened, and says what. It returns the number of events, which
+// is 0 only with an error: ErrShutdown when the poller was shut down and has nothing left to
+// deliver, ErrClosed, or one that errors.Is finds ctx.Err() in. Events are never lost to a context:
+// when both have come, the events are returned, and the next Wait returns the error.
+//
+// The whole of events may be used as scratch space. Arrays of 64 to 1024 events serve best.
+func (p *Poller) Wait(ctx context.Context, events []Event) (int, error) {
+	return p.turn(ctx, &turn{events: events, timeout: -1})
+}
+
+// WaitFor is Wait with a time instead of a context: negative is for ever, 0 only looks. It returns
+// 0 and nil when the time is up.
+func (p *Poller) WaitFor(timeout time.Duration, events []Event) (int, error) {
+	return p.turn(context.Background(), &turn{events: events, timeout: timeout})
+}
+
+// Turn is Update, Submit and Wait in one call. Each change and each operation gets its status. If
+// one of them failed, was refused, or is over, it does not block, and returns what is there: 0 and
+// nil perhaps.
+func (p *Poller) Turn(ctx context.Context, changes []Change, ios []IO,
+	events []Event) (int, error) {
+	return p.turn(ctx, &turn{changes, ios, events, -1})
+}
+
+type turn struct {
+	changes []Change
+	ios     []IO
+	events  []Event
+	timeout time.Duration
+}
+
+func (p *Poller) turn(ctx context.Context, t *turn) (int, error) {
+	switch {
+	case len(t.events) == 0:
+		return 0, invalid("wait", "no room for events")
+	case ctx == nil:
+		return 0, invalid("wait", "no context")
+	case ctx.Err() != nil:
+		return 0, ended("wait", ctx)
+	}
+	defer runtime.KeepAlive(p) // while somebody waits it is in use
+	n, err := p.look(t, 0)
+	if n > 0 || err != nil {
+		p.passOn()
+	} else if t.timeout != 0 {
+		return p.sleep(ctx, t)
+	}
+	return n, err
+}
+
+// look is one call of the library. What is in the turn besides events is done once.
+func (c *core) look(t *turn, ns int64) (int, error) {
+	raw := c.enter()
+	var r int64
+	if len(t.changes)+len(t.ios) > 0 {
+		r = capi.Turn(raw, first(t.changes), clip(len(t.changes)), first(t.ios), clip(len(t.ios)),
+			first(t.events), clip(len(t.events)), 0)
+		over := false // the caller has something to look at
+		for i := range t.changes {
+			over = over || t.changes[i].Status < 0
+		}
+		for i := range t.ios {
+			over = over || t.ios[i].Op == 0
+		}
+		if over {
+			t.timeout = 0
+		}
+		t.changes, t.ios = nil, nil
+	} else {
+		r = capi.Wait(raw, first(t.events), clip(len(t.events)), ns)
+	}
+	n, err := c.done("wait", r)
+	return c.theirs(t.events[:n], ns != 0), err
+}
+
+// Use has the operation read or write length bytes of b, from its byte `from` on: for Read, Write and
+// Append. The buffer is lent from now on, until Release: that is for who gets the event, or for who
+// finds that there is none.
+func (io *IO) Use(b *Buffer, from, length int) error {
+	if !b.has(from, length) || !b.use() {
+		return invalid("use", "not inside of a buffer")
+	}
+	io.buffer, io.Length = b.at(from), uint64(length)
+	return nil
+}
+
+// Send has a SendFile send this file, which was added with mode Operations, too.
+func (io *IO) Send(file Handle) { io.buffer = uint64(file) }
+
+// Submit starts operations on handles that were added with mode Operations. Each has an outcome of
+// its own: one with an Op yields exactly one IODone event. One without is over: with status 0 it has
+// ended inside of the call (Inline) with Offset as its result, else Status says why it was refused.
+// Submit returns how many were not refused. ErrAgain means that Options.IOLimit is reached, so submit
+// those again after a completion.
+func (p *Poller) Submit(ios []IO) (int, error) {
+	return p.done("submit", capi.Submit(p.enter(), first(ios), clip(len(ios))))
+}
+
+// milliseconds is a limit of time as C has it: rounded up, and 0 for none.
+func milliseconds(d time.Duration) uint32 {
+	if ms := (d-1)/time.Millisecond + 1; d > 0 && ms < 1<<32 {
+		return uint32(ms)
+	} else if d > 0 {
+		return 1<<32 - 1
+	}
+	return 0
 }
 
 // signal leaves a word for one who waits, now or later.
@@ -107,162 +329,47 @@ func signal(ch chan struct{}) {
 	}
 }
 
-// Close ends the poller. Waits on other goroutines return ErrClosed, and so do calls that come
-// later. Operations in flight are cancelled; their buffers are kept until the kernel lets go of
-// them, in the background if that takes longer than a second. Registered sockets stay open.
-func (p *Poller) Close() error {
-	if p == nil || p.c == nil {
-		return invalid("close", "not made by Open")
-	}
-	if first, _ := p.c.gate.close(); !first {
-		return ErrClosed
-	}
-	runtime.SetFinalizer(p, nil)
-	p.c.empty()
-	if !p.c.free(1e9) {
-		reap(p.c)
-	}
-	return nil
-}
-
-// dropped is the finalizer. Finalizers share a goroutine, so it waits for nothing.
-func (p *Poller) dropped() {
-	if first, _ := p.c.gate.close(); first {
-		go func() {
-			p.c.empty()
-			if !p.c.free(0) {
-				reap(p.c)
-			}
-		}()
-	}
-}
-
-// empty sends everybody away who is inside a call. The gate is closed, so each that leaves is one
-// less; a wake makes one wait return.
-func (c *core) empty() {
-	close(c.dead)
-	capi.Shutdown(c.raw)
-	for c.gate.inside() > 0 {
-		capi.Wake(c.raw)
-		<-c.left
-	}
-	capi.Cancel(c.raw, uint64(opAll))
-}
-
-// free gives the poller back, if the kernel has let go of all buffers in this time.
-func (c *core) free(nanoseconds int64) bool {
-	if statusOf(c.closing(c.raw, nanoseconds)) == ErrTimeout {
-		return false
-	}
-	live.Add(-1)
-	c.slots.end(ErrClosed)
-	return true
-}
-
-// Shutdown ends the poller politely: nothing new is accepted, and waits go on until everything in
-// flight was delivered, when they return ErrShutdown. It returns when nothing is in flight, or with
-// the context's error and the number of operations left. Close is still to be called.
-func (p *Poller) Shutdown(ctx context.Context) error {
-	c, err := p.enter()
-	if err != nil {
-		return err
-	}
-	err = c.failed("shutdown", capi.Shutdown(c.raw))
-	idle := c.slots.shutdown()
-	c.leave()
-	runtime.KeepAlive(p)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-idle:
+// first is the address of what is in a slice, nil if that is nothing.
+func first[T any](s []T) unsafe.Pointer {
+	if len(s) == 0 {
 		return nil
-	case <-c.dead:
-		return nil
-	case <-ctx.Done():
-		why := fmt.Errorf("%d operations are in flight: %w", c.slots.operations(), ctx.Err())
-		return &Error{Op: "shutdown", Status: ErrTimeout, cause: why}
 	}
+	return unsafe.Pointer(&s[0])
 }
 
-// Wake makes one Wait return with a Woken event, now or later. Wakes that come before the event
-// was delivered are one event.
-func (p *Poller) Wake() error {
-	c, err := p.enter()
-	if err != nil {
-		return err
+// clip makes a count of a length.
+func clip[T int | int64](n T) int64 {
+	if int64(n) > 1<<31-1 {
+		return 1<<31 - 1
 	}
-	r := capi.Wake(c.raw)
-	c.leave()
-	runtime.KeepAlive(p)
-	return c.failed("wake", r)
+	return int64(n)
 }
 
-// Post sends an event of one's own to a waiter.
-func (p *Poller) Post(token uint64, result int64) error {
-	if token > MaxToken {
-		return badToken("post")
-	}
-	c, err := p.enter()
-	if err != nil {
-		return err
-	}
-	r := capi.Post(c.raw, token, result)
-	c.leave()
-	runtime.KeepAlive(p)
-	return c.failed("post", r)
-}
-
-func badToken(op string) error { return invalid(op, "a token is at most MaxToken") }
-
-// Stats tells the counters.
-func (p *Poller) Stats() (Stats, error) {
-	s := Stats{size: uint32(unsafe.Sizeof(Stats{}))}
-	c, err := p.enter()
-	if err != nil {
-		return Stats{}, err
-	}
-	r := capi.Stats(c.raw, unsafe.Pointer(&s))
-	c.leave()
-	runtime.KeepAlive(p)
-	return s, c.failed("stats", r)
-}
-
-// Info tells what the poller can do and where its limits are.
-func (p *Poller) Info() (Info, error) {
-	i := Info{size: uint32(unsafe.Sizeof(Info{}))}
-	c, err := p.enter()
-	if err != nil {
-		return Info{}, err
-	}
-	r := capi.Info(c.raw, unsafe.Pointer(&i))
-	c.leave()
-	runtime.KeepAlive(p)
-	return i, c.failed("info", r)
-}
-
-// Describe tells in words what serves the poller, and why not something better; for logs.
-func (p *Poller) Describe() (string, error) {
-	c, err := p.enter()
-	if err != nil {
-		return "", err
-	}
-	text := make([]byte, 4096)
-	r := capi.Describe(c.raw, unsafe.Pointer(&text[0]), int64(len(text)))
-	c.leave()
-	runtime.KeepAlive(p)
-	if err := c.failed("describe", r); err != nil {
-		return "", err
-	}
-	return cut(text), nil
-}
-
-// cut is the text before the final zero.
-func cut(text []byte) string {
-	for i, b := range text {
-		if b == 0 {
-			return string(text[:i])
+// text is what C wrote, up to the final zero.
+func text(b []byte) string {
+	for i := range b {
+		if b[i] == 0 {
+			return string(b[:i])
 		}
 	}
-	return string(text)
+	return string(b)
+}
+
+// A place is where C writes an address as text.
+type place struct {
+	text   [capi.EVPOLL_ADDRESS_CAPACITY]byte
+	number int32
+}
+
+func (a *place) host() unsafe.Pointer { return unsafe.Pointer(&a.text[0]) }
+func (a *place) capacity() int64      { return int64(len(a.text)) }
+func (a *place) port() unsafe.Pointer { return unsafe.Pointer(&a.number) }
+
+// address is what was written, an invalid one for AF_UNIX.
+func (a *place) address() netip.AddrPort {
+	ip, err := netip.ParseAddr(text(a.text[:]))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ip, uint16(a.number))
 }

@@ -23,9 +23,12 @@ def measure(tree):
         lines.append(f'  printf("{struct.name} %zu\\n", sizeof({tag}));')
         for field in struct.fields:
             member = f"(({tag} *)0)->{field.name}"
+            first = member + "[0]" if field.is_array else member
+            sign = f'(__typeof__({first}))-1 < 0 ? "signed" : "unsigned"'
+            if field.type in {each.name for each in header.structs}:
+                sign = '"struct"'
             lines.append(f'  printf("{struct.name}.{field.name} %zu %zu %s\\n", '
-                         f"offsetof({tag}, {field.name}), sizeof({member}), "
-                         f'(__typeof__({member}))-1 < 0 ? "signed" : "unsigned");')
+                         f"offsetof({tag}, {field.name}), sizeof({member}), {sign});")
     program = ('#include "evpoll.h"\n#include <stddef.h>\n#include <stdio.h>\nint main(void) {\n'
                + "\n".join(lines) + "\n}\n")
     with tempfile.TemporaryDirectory() as folder:

@@ -17,6 +17,7 @@ class Field:
     type: str
     name: str
     line: int
+    is_array: bool
 
 
 @dataclasses.dataclass
@@ -145,11 +146,11 @@ def read_fields(header, line, text):
         flat = " ".join(piece[0].split())
         lead = len(piece[0]) - len(piece[0].lstrip())
         where = line + body.count("\n", 0, piece.start() + lead)
-        if field := re.fullmatch(r"(\w+) (\w+);", flat):
-            fields.append(Field(field[1], field[2], where))
+        if field := re.fullmatch(r"(\w+) (\w+)(\[\d+\])?;", flat):
+            fields.append(Field(field[1], field[2], where, bool(field[3])))
         else:
-            header.complain(where, f'field "{flat}": one fixed-width integer for each field; no '
-                                   "pointers, arrays, bit-fields or nested structs")
+            header.complain(where, f'field "{flat}": one fixed-width integer for each field, or an '
+                                   "array of them, or a frozen struct; no pointers, no bit-fields")
     return fields
 
 

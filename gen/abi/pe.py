@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """The Windows library: the same names as everywhere, by name and by ordinal."""
 import re
+import struct
 
 from abi import tool
 
 DLL = "evpoll.dll"
-# What every Windows has. The runtime of a compiler would have to be shipped along.
-SYSTEM = re.compile(r"(kernel32|ntdll|ws2_32|iphlpapi|msvcrt|ucrtbase|api-ms-win-[-a-z0-9]+)\.dll", re.I)
+# What every Windows since 10 has. The runtime of a compiler would have to be shipped along, and
+# msvcrt is for Windows' own programs.
+SYSTEM = re.compile(r"(kernel32|ntdll|ws2_32|iphlpapi|ucrtbase|api-ms-win-[-a-z0-9]+)\.dll", re.I)
+HEADER = {"MajorSubsystemVersion": "10", "MinorSubsystemVersion": "0"}
+PROTECTION = ("HIGH_ENTROPY_VA", "DYNAMIC_BASE", "NX_COMPAT")
 
 
 def check(tree):
@@ -24,7 +28,23 @@ def check(tree):
             yield f"{DLL} calls itself {line}: LIBRARY evpoll in evpoll.def names it"
     for name in re.findall(r"DLL Name: (\S+)", dump):
         if not SYSTEM.fullmatch(name):
-            yield f"{DLL} needs {name}, which Windows does not have: link it statically"
+            yield f"{DLL} needs {name}, which is no library for programs on every Windows 10"
+    for field, value in HEADER.items():
+        if not re.search(rf"^{field}\s+{value}$", dump, re.M):
+            yield f"{DLL}: {field} is not {value}: it is for Windows 10"
+    for name in PROTECTION:
+        if not re.search(rf"^\s+{name}$", dump, re.M):
+            yield f"{DLL} is linked without {name}"
+    if stamps(tree.built(DLL), dump) != {0}:
+        yield f"{DLL} holds the time when it was linked: two builds of one source differ"
+
+
+def stamps(path, dump):
+    """The times in the file's header and in its export table, which objdump writes otherwise."""
+    image = open(path, "rb").read()
+    header = struct.unpack_from("<I", image, 0x3C)[0]
+    found = re.findall(r"^Time/Date stamp\s+(\w+)$", dump, re.M)
+    return {struct.unpack_from("<I", image, header + 8)[0]} | {int(text, 16) for text in found}
 
 
 def exported_ordinals(dump):

@@ -3,10 +3,11 @@
 import re
 
 INTEGERS = {"int32_t", "uint32_t", "int64_t", "uint64_t"}
+FIELDS = INTEGERS | {"uint8_t", "uint16_t"}
 STRINGS = {"const char *"}
 MEMORY = {"char *", "const char *", "void *", "const void *", "void **"}
 # Opened by newer callers on older libraries and the reverse; their first field says which.
-GROWING = {"evpoll_options", "evpoll_stats", "evpoll_info"}
+GROWING = {"evpoll_options", "evpoll_poller_stats", "evpoll_poller_info"}
 # Versions are meant to change: they are held to the build's version, not to the baseline.
 VERSIONS = {"EVPOLL_VERSION", "EVPOLL_VERSION_MAJOR", "EVPOLL_VERSION_MINOR",
             "EVPOLL_VERSION_PATCH"}
@@ -54,7 +55,8 @@ def check_version(header, project):
 
 
 def check_structs(header):
-    integers = INTEGERS | set(header.aliases)
+    frozen = {struct.name for struct in header.structs} - GROWING
+    integers = FIELDS | set(header.aliases) | frozen
     for alias, target in header.aliases.items():
         if target not in INTEGERS:
             yield f"evpoll.h: typedef {alias} is {target}: not a fixed-width integer"
@@ -81,8 +83,10 @@ def check_functions(header):
         where = f"evpoll.h:{function.line}: {function.name}"
         if not re.fullmatch(r"evpoll_[a-z0-9_]+", function.name):
             yield f"{where}: public names are evpoll_noun_verb or evpoll_verb"
-        if function.result not in {"int32_t"} | STRINGS:
-            yield f"{where} returns {function.result}: functions return int32_t or const char *"
+        if function.result not in {"int32_t", "int64_t"} | STRINGS:
+            yield f"{where} returns {function.result}: functions return int32_t, a time or const char *"
+        if function.name in structs:
+            yield f"{where} shares its name with a struct: generators lose one of them"
         for kind, name in function.params:
             if kind not in allowed:
                 yield (f"{where}: parameter {name} is {kind}: fixed-width integers, handles and "

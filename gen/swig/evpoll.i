@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The interface that the bindings are generated from: the header itself, so that a function or a
- * constant cannot be in one and not in the other. Each language adds in a file of its own how its
- * types stand for the header's, chosen by the parameters' names, which follow a rule there:
+/* The interface that Java's and Go's calls are generated from: the header itself, so that a function
+ * or a constant cannot be in one and not in the other. Each language adds in a file of its own how
+ * its types stand for the header's, chosen by the parameters' names, which follow a rule there:
  * `_out` last for what is written, `n` or `capacity` after an array.
  *
- * Vectored and foreign operations are for C: their arrays hold addresses of the caller's. */
-#ifdef SWIGCSHARP
-%module Native
-#elif defined(SWIGJAVA)
+ * Foreign operations are for C: the caller starts them by calls of the system's. */
+#ifdef SWIGJAVA
 %module Native
 #else
 %module capi
@@ -18,9 +16,6 @@
 %}
 
 %ignore EVPOLL_API;
-%ignore EVPOLL_IO_READV;
-%ignore EVPOLL_IO_WRITEV;
-%ignore evpoll_iovec;
 %ignore evpoll_aio;
 %ignore evpoll_aio_open;
 %ignore evpoll_aio_register;
@@ -29,20 +24,20 @@
 %ignore evpoll_aio_clear_ready;
 %ignore evpoll_aio_close;
 
-/* The languages lay the structs out themselves, and their tests compare that with the header. */
+/* shapes.py lays the structs out. */
+%ignore evpoll_iovec;
+%ignore evpoll_address;
+%ignore evpoll_message;
 %ignore evpoll_event;
 %ignore evpoll_change;
 %ignore evpoll_io;
 %ignore evpoll_result;
 %ignore evpoll_options;
-/* Two share their names with functions, which are to stay. */
-%rename("$ignore", %$isclass) evpoll_stats;
-%rename("$ignore", %$isclass) evpoll_info;
+%ignore evpoll_poller_stats;
+%ignore evpoll_poller_info;
 
 %include <stdint.i>
-#ifdef SWIGCSHARP
-%include "csharp.i"
-#elif defined(SWIGJAVA)
+#ifdef SWIGJAVA
 %include "java.i"
 #elif defined(SWIGGO)
 %include "go.i"

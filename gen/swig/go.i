@@ -35,6 +35,31 @@ static long long evp_go_result(int32_t status) {
 %typemap(goin) EVP_GO_ADDRESSES ""
 %typemap(freearg) EVP_GO_ADDRESSES ""
 
+/* One entry, on the registration of this name and on no other: the handle's number may be somebody
+ * else's by now. `memory` is Go's, and lent for the time of this call: who gives some asks for NOWAIT.
+ * What would block then becomes a POLL for `interest`, which keeps no memory. The status is that of the
+ * hold, or 0, and the entry's outcome is in the entry. */
+%{
+static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memory, uint32_t interest) {
+  evpoll_handle handle = io->handle;
+  int32_t status = evpoll_hold(p, handle, name);
+  if (status < 0) return status;
+  if (memory) io->buffer = EVPOLL_ADDR(memory);
+  status = evpoll_submit(p, io, 1);
+  if (memory) io->buffer = 0;
+  if (status >= 0 && interest && io->status == EVPOLL_ERR_WOULD_BLOCK) {
+    io->code = EVPOLL_OP_POLL;
+    io->flags = EVPOLL_OPF_INLINE;
+    io->offset = 0;
+    io->length = interest;
+    status = evpoll_submit(p, io, 1);
+  }
+  evpoll_release(p, handle);
+  return status < 0 ? status : 0;
+}
+%}
+int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memory, uint32_t interest);
+
 /* path.c: the file that the library was loaded from; empty where it is part of the program. */
 %{
 int32_t evpoll_go_path(char *text_out, int32_t capacity);

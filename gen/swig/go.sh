@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2154,SC2034
 # Go's part of generate.sh, which sources it.
-generated=bindings/go/internal/capi
+generated=(bindings/go/internal/capi bindings/go/generated.go)
 
 generate_go() {
-  python3 ../go_sources.py "$root" "$1"
+  shapes go "$2"
+  cp go/* "$1"
+  # Go compiles what lies beside a cgo file, in that one folder: nothing else survives `go mod vendor`.
+  python3 ../amalgamate.py "$1"
+  # A constraint has to come first, behind comments and before an empty line.
+  sed -i '1a //go:build cgo \&\& !evpoll_system\n' "$1/evpoll.c"
   # A number in parentheses would become a variable that is read from C when the program starts.
   mkdir "$1/header"
   sed -E 's/\((-[0-9]+)\)/\1/' "$root/abi/evpoll.h" > "$1/header/evpoll.h"

@@ -48,8 +48,8 @@ EVP_ADDRESS(evpoll_change *changes)
 EVP_ADDRESS(evpoll_io *ios)
 EVP_ADDRESS(evpoll_result *results_out)
 EVP_ADDRESS(const evpoll_options *options)
-EVP_ADDRESS(struct evpoll_stats *stats_out)
-EVP_ADDRESS(struct evpoll_info *info_out)
+EVP_ADDRESS(struct evpoll_poller_stats *stats_out)
+EVP_ADDRESS(struct evpoll_poller_info *info_out)
 EVP_ADDRESS(char *text_out)
 EVP_ADDRESS(char *host_out)
 EVP_ADDRESS(void *buffer_out)
@@ -108,6 +108,13 @@ EVP_TEXT(const char *path)
 %typemap(in) void *direct
 %{ $1 = $input ? (*jenv)->GetDirectBufferAddress(jenv, $input) : NULL; %}
 
+/* Bytes on Java's heap, which moves: they are copied in the call. */
+%typemap(jni) evp_heap bytes "jbyteArray"
+%typemap(jtype) evp_heap bytes "byte[]"
+%typemap(jstype) evp_heap bytes "byte[]"
+%typemap(javain) evp_heap bytes "$javainput"
+%typemap(in) evp_heap bytes %{ $1.env = jenv; $1.array = $input; %}
+
 /* What Java needs beside the header. Sending and receiving find the buffer's address in the same
  * native call. The counter is there for tests, in a library built for them. */
 %{
@@ -123,20 +130,54 @@ static int64_t evp_native_calls(void) { return -1; }
 
 static int64_t evp_address(void *direct) { return (int64_t)(intptr_t)direct; }
 
+static int64_t evp_failed(int32_t status, int64_t os_code) {
+  return (int64_t)status * 4294967296LL + (uint32_t)os_code;
+}
+
+/* One operation, by a thread other than the loop's. The handle is held meanwhile, so that its number
+ * is nobody else's. Returns what it ended with inside the call, a failure, or INT64_MIN: it is under
+ * way. The buffer begins at `direct`, if that is one, plus `at`. */
+static int64_t evp_start(evpoll *p, evpoll_handle handle, uint64_t registration, uint64_t token,
+                         uint32_t code, uint32_t flags, int64_t offset, void *direct, int64_t at,
+                         int64_t length, uint32_t timeout_ms) {
+  evpoll_io io = {token, handle, offset, (uint64_t)(intptr_t)direct + (uint64_t)at,
+                  (uint64_t)length, 0, code, flags, 0, timeout_ms};
+  if (handle >= 0) {
+    const int32_t held = evpoll_hold(p, handle, registration);
+    if (held < 0) return evp_failed(held, 0);
+  }
+  const int32_t n = evpoll_submit(p, &io, 1);
+  if (handle >= 0) evpoll_release(p, handle);
+  if (n < 0) return evp_failed(n, 0);
+  if (io.status < 0) return evp_failed(io.status, io.status == EVPOLL_ERR_AGAIN ? 0 : io.offset);
+  return io.op ? INT64_MIN : io.offset;
+}
+
+typedef struct {
+  JNIEnv *env;
+  jbyteArray array;
+} evp_heap;
+
+/* Reads or writes at once, by way of the stack: bytes, or a failure, WOULD_BLOCK above all. */
+static int64_t evp_move(evpoll *p, evpoll_handle handle, uint64_t registration, uint32_t code,
+                        evp_heap bytes, uint32_t at, uint32_t length) {
+  jbyte copy[32768];
+  JNIEnv *env = bytes.env;
+  if (length > sizeof copy) length = sizeof copy;
+  if (code == EVPOLL_OP_WRITE)
+    (*env)->GetByteArrayRegion(env, bytes.array, (jsize)at, (jsize)length, copy);
+  const int64_t n = evp_start(p, handle, registration, 0, code, EVPOLL_OPF_NOWAIT, 0, copy, 0,
+                              length, 0);
+  if (code == EVPOLL_OP_READ && n > 0)
+    (*env)->SetByteArrayRegion(env, bytes.array, (jsize)at, (jsize)n, copy);
+  return n;
+}
+
 static int32_t evp_recv_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length) {
   return evpoll_socket_recv(handle, direct ? (char *)direct + at : NULL, length);
 }
 static int32_t evp_send_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length) {
   return evpoll_socket_send(handle, direct ? (char *)direct + at : NULL, length);
-}
-static int32_t evp_recvfrom_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length,
-                               char *host_out, int32_t host_capacity, int32_t *port_out) {
-  return evpoll_socket_recvfrom(handle, direct ? (char *)direct + at : NULL, length, host_out,
-                                host_capacity, port_out);
-}
-static int32_t evp_sendto_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length,
-                             const char *host, int32_t port) {
-  return evpoll_socket_sendto(handle, direct ? (char *)direct + at : NULL, length, host, port);
 }
 %}
 int64_t evp_native_calls(void);
@@ -146,9 +187,10 @@ int64_t evp_native_calls(void);
   $action
 }
 int64_t evp_address(void *direct);
+int64_t evp_start(evpoll *p, evpoll_handle handle, uint64_t registration, uint64_t token,
+                  uint32_t code, uint32_t flags, int64_t offset, void *direct, int64_t at,
+                  int64_t length, uint32_t timeout_ms);
+int64_t evp_move(evpoll *p, evpoll_handle handle, uint64_t registration, uint32_t code,
+                 evp_heap bytes, uint32_t at, uint32_t length);
 int32_t evp_recv_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length);
 int32_t evp_send_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length);
-int32_t evp_recvfrom_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length,
-                        char *host_out, int32_t host_capacity, int32_t *port_out);
-int32_t evp_sendto_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length,
-                      const char *host, int32_t port);

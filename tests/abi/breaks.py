@@ -40,9 +40,11 @@ def before_functions(name, text, culprit):
 
 # rules: what may cross the border
 field("a pointer in a struct", "  void *address;", r'"void \*address;"')
-field("an array in a struct", "  uint32_t address[2];", r'"uint32_t address\[2\];"')
+field("an array of anything in a struct", "  long address[2];", r"evpoll_iovec\.address is long:")
+field("a struct that grows in a struct", "  evpoll_options address;",
+      r"evpoll_iovec\.address is evpoll_options:")
 field("a bit-field", "  uint32_t address : 4;", r'"uint32_t address : 4;"')
-for c_type in ("long", "size_t", "bool", "int", "uint16_t"):
+for c_type in ("long", "size_t", "bool", "int", "short"):
     field(f"{c_type} in a struct", f"  {c_type} address;", rf"evpoll_iovec\.address is {c_type}:")
 field("an enum in a struct", "  enum kind address;", '"enum kind address;"')
 before_functions("an enum", "enum kind { EVPOLL_A, EVPOLL_B };", '"enum kind .*no fixed width')
@@ -82,10 +84,10 @@ header("rules", "another prefix", "poller_wake", r"evpoll_wake\(evpoll \*p\)",
 BLOCK = r"(@return 0 when new(?:.*\n)*?.*)"
 for tag in ("return", "owns", "threads", "blocks", "since", "platform"):
     header("documentation", f"no @{tag}", f"evpoll_add: no @{tag}",
-           rf"(@param interest EVPOLL_READABLE, EVPOLL_W(?:(?! \*/).*\n)*?) \* @{tag}\b",
+           rf"(@param interest EVPOLL_READABLE, WRITABLE(?:(?! \*/).*\n)*?) \* @{tag}\b",
            r"\1 * And")
 header("documentation", "no @param", "evpoll_add: no @param token",
-       r"^ \* @param token any 64-bit value, returned in events\n", "")
+       r"^ \* @param token any 64-bit value; returned in .*\n", "")
 header("documentation", "another parameter's name", "evpoll_add: @param tokens",
        "@param token any 64-bit", "@param tokens any 64-bit")
 header("documentation", "parameters in another order", "evpoll_turn: @param in the prototype",
@@ -103,7 +105,7 @@ header("documentation", "an unknown tag", "evpoll_wake: @locks",
 header("documentation", "no block", "evpoll_new: no documentation block",
        r"^(?=/\* ---- about)", "EVPOLL_API int32_t evpoll_new(void);\n")
 header("documentation", "a name that does not exist", "EVPOLL_ERR_INVALD",
-       r"EVPOLL_ERR_INVALID \(unknown flag", "EVPOLL_ERR_INVALD (unknown flag")
+       r"EVPOLL_ERR_INVALID \(value out", "EVPOLL_ERR_INVALD (value out")
 header("documentation", "another version than the node", r"evpoll_wake: @since 9\.9",
        r"@since 1.0(?=\n \* @platform all\n \*/\nEVPOLL_API int32_t evpoll_wake)", "@since 9.9")
 header("documentation", "what clang refuses", "error:.*'b'", "Opens a poller\\.",
@@ -138,11 +140,11 @@ header("layout", "a smaller field", r"evpoll_iovec\.length was 8 8", "uint64_t l
        "uint32_t length;  /")
 header("layout", "a renamed field", r"evpoll_iovec\.length .*gone", "uint64_t length;  /",
        "uint64_t size;  /")
-header("layout", "a field inside of a struct that grows", r"evpoll_info\.version was",
+header("layout", "a field inside of a struct that grows", r"evpoll_poller_info\.version was",
        r"^(?=  uint32_t version;  )", "  uint32_t more;\n")
-header("layout", "an unnamed gap", r"evpoll_stats\.more has|evpoll_stats ends with",
+header("layout", "an unnamed gap", r"evpoll_poller_stats\.more has|evpoll_poller_stats ends with",
        r"^(?=\};\n\n/\*\* What this poller)", "  uint32_t more;\n")
-header("layout", "a field that is not recorded", r"evpoll_stats\.more differs.*--update",
+header("layout", "a field that is not recorded", r"evpoll_poller_stats\.more differs.*--update",
        r"^(?=\};\n\n/\*\* What this poller)", "  uint64_t more;\n")
 header("layout", "a struct that is not recorded", "evpoll_new differs.*--update",
        r"^(?=/\* ---- about)", "struct evpoll_new {\n  uint32_t kind;\n};\n")
@@ -207,15 +209,15 @@ add("glibc", "a newer glibc", "arc4random@GLIBC_2.36",
          "unsigned evp_random(void) { return arc4random(); }\n"), "so")
 
 # released
-exports("released", "an export that is gone", "evpoll_socket_close is no longer in evpoll.def",
-        "^evpoll_socket_close @51\n?", "")
+exports("released", "an export that is gone", "evpoll_reopen is no longer in evpoll.def",
+        "^evpoll_reopen @58\n?", "")
 exports("released", "an ordinal that was used for another name",
         r"has evpoll_post EVPOLL_1\.0 @18; in evpoll 1\.0 it was .*@19",
         "^evpoll_wake @18\nevpoll_post @19", "evpoll_post @18\nevpoll_wake @19")
 exports("released", "another node", r"evpoll_post EVPOLL_9\.9 @19", "^(?=evpoll_post @19)",
         ";@ EVPOLL_9.9\n")
 exports("released", "an export that is not recorded", "evpoll_new is new",
-        "^(evpoll_socket_close.*)", r"\1\nevpoll_new @999")
+        "^(evpoll_reopen.*)", r"\1\nevpoll_new @999")
 header("released", "a prototype that is not recorded", "evpoll_new.*record it",
        r"^(?=/\* ---- about)", "EVPOLL_API int32_t evpoll_new(void);\n")
 add("released", "a version without a baseline", r"nothing for version 9\.9", lambda copy: copy.edit(
@@ -232,7 +234,7 @@ header("dump", "a grown struct", "evpoll_io'.*size changed", r"^(?=\} evpoll_io;
        "  uint64_t more;\n", "so")
 header("dump", "fields in another order", "evpoll_event", TOKEN_LINE + "(" + OP_LINE[1:] + ")",
        r"\2\1", "so")
-exports("dump", "an export that is gone", "evpoll_socket_close", "^evpoll_socket_close @51\n?", "",
+exports("dump", "an export that is gone", "evpoll_reopen", "^evpoll_reopen @58\n?", "",
         "so")
 add("dump", "no debug information", "no debug information", link_with("-Wl,--strip-debug"), "so")
 
@@ -254,6 +256,12 @@ def need_a_runtime(copy):
     copy.library_flags = [other / "lib/evpoll.dll"]
 
 
+def link_otherwise(*flags):
+    def change(copy):
+        copy.library_flags = flags
+    return change
+
+
 add("dll", "as it is", None, lambda copy: None, "dll")
 add("dll", "an export less", "does not export it", export_otherwise("evpoll_turn @17\n", ""), "dll")
 add("dll", "another ordinal", "exports evpoll_turn @99; evpoll.def says @17",
@@ -264,3 +272,7 @@ add("dll", "an export that is not listed", "exports evpoll_debug, which is not",
 add("dll", "another name", r"calls itself poller\.dll",
     export_otherwise("LIBRARY evpoll", "LIBRARY poller"), "dll")
 add("dll", "a library that Windows lacks", r"needs libother\.dll", need_a_runtime, "dll")
+add("dll", "for an older Windows", "MajorSubsystemVersion is not 10",
+    link_otherwise("--subsystem", "console:6.1"), "dll")
+add("dll", "a fixed address", "without DYNAMIC_BASE", link_otherwise("--disable-dynamicbase"), "dll")
+add("dll", "the time of linking", "holds the time", link_otherwise("--insert-timestamp"), "dll")

@@ -38,3 +38,15 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/bindings/c/examples/CMakeLists.txt)
       -Devpoll_DIR=${consumer_prefix}/${CMAKE_INSTALL_LIBDIR}/cmake/evpoll
     PROPERTIES FIXTURES_REQUIRED evpoll_installed ENVIRONMENT "${consumer_env}")
 endif()
+
+# Without a build system of ours: evpoll.c and evpoll.h alone.
+find_program(EVP_CLANG NAMES clang-14 clang REQUIRED)
+find_program(EVP_CLANGXX NAMES clang++-14 clang++ REQUIRED)
+evp_abi_test(two_files_gcc
+  COMMAND sh ${consumer_dir}/two_files.sh ${consumer_work}/two_files_gcc ${CMAKE_C_COMPILER}
+  PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
+evp_abi_test(two_files_clang
+  COMMAND sh ${consumer_dir}/two_files.sh ${consumer_work}/two_files_clang ${EVP_CLANG}
+  PROPERTIES ENVIRONMENT "CXX=${EVP_CLANGXX}")
+evp_abi_test(two_files_inside
+  COMMAND sh ${consumer_dir}/two_files_inside.sh ${consumer_work}/two_files_inside ${CMAKE_C_COMPILER})

@@ -44,4 +44,5 @@ def build_dll(folder, include, exports, code, flags=()):
                     "-x", "c", "-", "-c", "-I", include, "-o", lib / "stub.obj"],
                    input=code, text=True, check=True)
     subprocess.run(["ld", "-m", "i386pep", "-shared", "-e", "0", "-o", lib / "evpoll.dll",
-                    lib / "stub.obj", exports, *flags], check=True)
+                    "--subsystem", "console:10.0", "--no-insert-timestamp", lib / "stub.obj",
+                    exports, *flags], check=True)

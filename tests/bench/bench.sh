@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # bench.sh BUILD_DIR [--quick] [--readme] [PART]: measures with the programs of that build.
-# Without a part: evpoll against its peers. Parts: servers, growth, all, or one group of rows
-# (readiness, oneshot, changes, calls, memory, files, wakes).
+# Without a part: evpoll against its peers. Parts: servers, growth, syscalls, all, or one group of
+# rows (readiness, oneshot, changes, calls, memory, files, echo, accepts, timers, appends, wakes).
 # --quick takes a minute; --readme measures all, and writes the tables into README.md.
 set -euo pipefail
 build=${1:?usage: bench.sh BUILD_DIR [--quick] [--readme] [PART]}
@@ -32,15 +32,19 @@ servers() { "$here/servers.py" "$build" "${quick[@]}" | tee "$build/servers.md";
 growth() {
   "$build/tests/bench/evpoll-growth" $effort "$build/growth.scratch" | tee "$build/growth.md"
 }
+syscalls() {
+  "$here/syscalls.py" "$build/tests/bench/evpoll-bench" | tee "$build/syscalls.md"
+}
 
 case $part in
-peers | servers | growth) "$part" ;;
+peers | servers | growth | syscalls) "$part" ;;
 all)
   peers
+  syscalls
   servers
   growth
   ;;
 *) peers "$part" ;;
 esac
-[ $readme = no ] || "$here/results.py" readme "$build" "$build"/{peers,servers,growth}.md
+[ $readme = no ] || "$here/results.py" readme "$build" "$build"/{peers,syscalls,servers,growth}.md
 echo "plots and bench.json are in $build" >&2

@@ -68,7 +68,13 @@ static void update_all(struct side *s, long rounds) {
 
 static evpoll_io read_of(void) {
   return (evpoll_io){
-      .handle = scratch, .buffer = EVPOLL_ADDR(buffer), .length = READ, .code = EVPOLL_IO_READ};
+      .handle = scratch, .buffer = EVPOLL_ADDR(buffer), .length = READ, .code = EVPOLL_OP_READ};
+}
+
+static void open_reader(struct side *s) {
+  open_caller(s);
+  if (evpoll_add(((struct caller *)s->state)->p, scratch, 0, 0, EVPOLL_OPERATIONS) < 0)
+    die("evpoll_add");
 }
 
 static void three_calls(struct side *s, long rounds) {
@@ -106,9 +112,9 @@ static void waiting(struct side *s, long rounds) {
 
 /* By io_uring: a sync is never done in place. */
 static void open_after_files(struct side *s) {
-  open_caller(s);
+  open_reader(s);
   struct caller *c = s->state;
-  evpoll_io io = {.handle = scratch, .code = EVPOLL_IO_FDATASYNC};
+  evpoll_io io = {.handle = scratch, .code = EVPOLL_OP_FDATASYNC};
   if (evpoll_submit(c->p, &io, 1) != 1) die("evpoll_submit");
   for (int done = 0; !done;) {
     const int32_t n = evpoll_wait(c->p, c->events, 64, EVPOLL_INFINITE);
@@ -202,13 +208,13 @@ void calls_rows(void) {
   if (!f || fwrite(buffer, sizeof buffer, 1, f) != 1 || fflush(f)) die("tmpfile");
   scratch = fileno(f);
   struct side update[] = {TWO(open_caller, update_all)};
-  struct side turn[] = {TWO(open_caller, one_turn)};
+  struct side turn[] = {TWO(open_reader, one_turn)};
   struct side wait[] = {TWO(open_caller, waiting)};
   struct side after[] = {TWO(open_after_files, waiting)};
   call_row("update of 1000, against 1000 calls of modify", BATCH, false, BATCH,
            (struct side)CALLER("modify", open_caller, modify_each, plain), update, 2);
   call_row("turn: a change, a read, two events", 1, true, 1,
-           (struct side)CALLER("update, submit, wait", open_caller, three_calls, plain), turn, 2);
+           (struct side)CALLER("update, submit, wait", open_reader, three_calls, plain), turn, 2);
   const struct side never = CALLER("never", open_caller, waiting, never_files);
   call_row("wait of 1, before any file", 1, true, 1, never, wait, 2);
   call_row("wait of 1, after files", 1, true, 1, never, after, 2);

@@ -11,7 +11,8 @@ struct disk {
   int file, m;
   const int *sockets;
   char *buffers;
-  evpoll_io ios[DEEPEST];
+  evpoll_io ios[2 * DEEPEST];
+  char bytes[DEEPEST];
   evpoll_result results[DEEPEST];
   evpoll_event events[EVENTS];
 };
@@ -20,6 +21,7 @@ static struct disk *open_disk(uint32_t flags, int file, char *buffers) {
   evpoll_options options = {.struct_size = sizeof options, .flags = flags};
   struct disk *d = calloc(1, sizeof *d);
   if (!d || evpoll_open(&options, &d->p) < 0) die("evpoll_open");
+  if (evpoll_add(d->p, file, 0, 0, EVPOLL_OPERATIONS) < 0) die("evpoll_add");
   d->file = file;
   d->buffers = buffers;
   return d;
@@ -35,7 +37,7 @@ static void fill(struct disk *d, const int64_t *offsets, int n) {
                             .offset = offsets[i],
                             .buffer = EVPOLL_ADDR(d->buffers + i * BLOCK),
                             .length = BLOCK,
-                            .code = EVPOLL_IO_READ,
+                            .code = EVPOLL_OP_READ,
                             .token = (uint64_t)d->m};
 }
 
@@ -58,7 +60,7 @@ static void inline_read(void *disk, const int64_t *offsets, int n) {
   struct disk *d = disk;
   int left = n;
   fill(d, offsets, n);
-  for (int i = 0; i < n; i++) d->ios[i].flags = EVPOLL_IO_INLINE;
+  for (int i = 0; i < n; i++) d->ios[i].flags = EVPOLL_OPF_INLINE;
   if (evpoll_submit(d->p, d->ios, n) != n) die("evpoll_submit");
   for (int i = 0; i < n && d->ios[i].op == 0; i++) left--;
   while (left > 0) left -= wait_some(d);
@@ -77,11 +79,11 @@ static void list_read(void *disk, const int64_t *offsets, int n) {
 static void disk_commit(void *disk, int64_t offset) {
   struct disk *d = disk;
   fill(d, &offset, 1);
-  d->ios[0].code = EVPOLL_IO_WRITE;
+  d->ios[0].code = EVPOLL_OP_WRITE;
   if (evpoll_submit(d->p, d->ios, 1) != 1) die("evpoll_submit");
   while (wait_some(d) == 0) {
   }
-  d->ios[0] = (evpoll_io){.handle = d->file, .code = EVPOLL_IO_FDATASYNC};
+  d->ios[0] = (evpoll_io){.handle = d->file, .code = EVPOLL_OP_FDATASYNC};
   if (evpoll_submit(d->p, d->ios, 1) != 1) die("evpoll_submit");
   while (wait_some(d) == 0) {
   }
@@ -97,8 +99,6 @@ static void disk_close(void *disk) {
 const struct disk_type disk_many = {"evpoll", 0, DISK(disk_read)};
 const struct disk_type disk_single = {"evpoll, one waiter", EVPOLL_OPEN_SINGLE_WAITER,
                                       DISK(disk_read)};
-const struct disk_type disk_bound = {"evpoll, one thread", EVPOLL_OPEN_THREAD_BOUND,
-                                     DISK(disk_read)};
 const struct disk_type disk_inline = {"evpoll, inline", 0, DISK(inline_read)};
 const struct disk_type disk_list = {"evpoll", 0, DISK(list_read)};
 const struct disk_type disk_list_single = {"evpoll, one waiter", EVPOLL_OPEN_SINGLE_WAITER,
@@ -135,4 +135,34 @@ static void mixed_round(void *mixed, const int64_t *offsets, int n) {
 #define MIXED mixed_open, mixed_round, disk_close
 const struct mixed_type mixed_many = {"evpoll", 0, MIXED};
 const struct mixed_type mixed_single = {"evpoll, one waiter", EVPOLL_OPEN_SINGLE_WAITER, MIXED};
-const struct mixed_type mixed_bound = {"evpoll, one thread", EVPOLL_OPEN_THREAD_BOUND, MIXED};
+
+/* ---- ... and all of it as operations: blocks, streams and a timer --------------------------- */
+
+static void *all_open(const struct mixed_type *type, int file, char *buffers, const int *sockets,
+                      int m) {
+  struct disk *d = open_disk(type->flags, file, buffers);
+  d->sockets = sockets;
+  d->m = m;
+  for (int i = 0; i < m; i++)
+    if (evpoll_add(d->p, sockets[i], (uint64_t)i, 0, EVPOLL_OPERATIONS) < 0) die("evpoll_add");
+  return d;
+}
+
+static void all_round(void *mixed, const int64_t *offsets, int n) {
+  struct disk *d = mixed;
+  const int all = n + d->m + 1;
+  fill(d, offsets, n);
+  for (int i = 0; i < d->m; i++)
+    d->ios[n + i] = (evpoll_io){.token = (uint64_t)i,
+                                .handle = d->sockets[i],
+                                .buffer = EVPOLL_ADDR(&d->bytes[i]),
+                                .length = 1,
+                                .code = EVPOLL_OP_READ};
+  d->ios[n + d->m] = (evpoll_io){.handle = -1, .offset = MIXED_TIMER_NS, .code = EVPOLL_OP_TIMER};
+  if (evpoll_submit(d->p, d->ios, all) != all) die("evpoll_submit");
+  for (int left = all; left > 0;) left -= wait_some(d);
+}
+
+#define ALL all_open, all_round, disk_close
+const struct mixed_type mixed_all = {"evpoll", 0, ALL};
+const struct mixed_type mixed_all_single = {"evpoll, one waiter", EVPOLL_OPEN_SINGLE_WAITER, ALL};

@@ -131,23 +131,29 @@ static void close_mixed(struct side *s) {
   free(r);
 }
 
-static void mixed_row(const char *name, int at_once) {
-  static const struct mixed_type *const types[] = {&mixed_raw, &mixed_many, &mixed_single,
-                                                   &mixed_bound, &mixed_uv};
-  enum { COUNT = sizeof types / sizeof types[0] };
-  struct side sides[COUNT];
+enum { MIXED = 4 };
+static const struct mixed_type *const mixed_types[] = {&mixed_raw, &mixed_many, &mixed_single,
+                                                       &mixed_uv};
+static const struct mixed_type *const timed_types[] = {&mixed_raw_timer, &mixed_all,
+                                                       &mixed_all_single};
+
+static void mixed_row(const char *group, const char *name, int at_once) {
+  const bool timed = strcmp(group, "operations") == 0;
+  const struct mixed_type *const *types = timed ? timed_types : mixed_types;
+  const int count = timed ? MIXED - 1 : MIXED;
+  struct side sides[MIXED];
   depth = at_once;
-  for (int i = 0; i < COUNT; i++)
+  for (int i = 0; i < count; i++)
     sides[i] = (struct side){types[i]->name, open_mixed, mix, close_mixed, types[i], NULL};
-  struct row r = {.group = "mixed",
+  struct row r = {.group = group,
                   .name = name,
                   .x = at_once,
-                  .per = at_once + SOCKETS,
+                  .per = at_once + SOCKETS + timed,
                   .whole_process = true,
                   .once_per_row = true,
                   .base = sides[0],
                   .sides = sides + 1,
-                  .count = COUNT - 1};
+                  .count = count - 1};
   run_row(&r);
 }
 
@@ -184,9 +190,9 @@ void files_rows(const char *folder) {
   /* RWF_NOWAIT serves what is in the cache only. */
   static const struct disk_type *const cached[] = {&disk_pread,  &disk_nowait, &disk_ring,
                                                    &disk_inline, &disk_many,   &disk_single,
-                                                   &disk_bound,  &disk_uv,     &disk_lio};
-  static const struct disk_type *const all[] = {&disk_pread, &disk_ring, &disk_many, &disk_single,
-                                                &disk_bound, &disk_uv,   &disk_lio};
+                                                   &disk_uv,     &disk_lio};
+  static const struct disk_type *const all[] = {&disk_pread,  &disk_ring, &disk_many,
+                                                &disk_single, &disk_uv,   &disk_lio};
   static const struct disk_type *const lists[] = {&disk_lio, &disk_list, &disk_list_single,
                                                   &disk_uv};
   char path[4096];
@@ -211,10 +217,17 @@ void files_rows(const char *folder) {
                "One event: 16 sockets got a byte, and so many blocks were asked for. Baseline: "
                "epoll, with the descriptor of a bare ring in its set.");
   use_file(path, 0, CACHED_BLOCKS);
-  mixed_row("16 sockets, 1 cached block", 1);
-  mixed_row("16 sockets, 32 cached blocks", 32);
+  mixed_row("mixed", "16 sockets, 1 cached block", 1);
+  mixed_row("mixed", "16 sockets, 32 cached blocks", 32);
   use_file(path, O_DIRECT, BLOCKS);
-  mixed_row("16 sockets, 1 block O_DIRECT", 1);
-  mixed_row("16 sockets, 32 blocks O_DIRECT", 32);
+  mixed_row("mixed", "16 sockets, 1 block O_DIRECT", 1);
+  mixed_row("mixed", "16 sockets, 32 blocks O_DIRECT", 32);
+  report_group("operations", "Sockets, files and a timer in one wait",
+               "One event: 16 sockets got a byte, so many blocks were asked for, and a timer for a "
+               "microsecond later. evpoll: all of them operations, in one submission. Baseline: "
+               "epoll, with a bare ring and a timerfd in its set.");
+  use_file(path, 0, CACHED_BLOCKS);
+  mixed_row("operations", "16 sockets, 1 cached block, 1 timer", 1);
+  mixed_row("operations", "16 sockets, 32 cached blocks, 1 timer", 32);
   unlink(path);
 }

@@ -211,8 +211,8 @@ static void operate(long n, uint32_t code) {
   }
 }
 
-static void reads(long n) { operate(n, EVPOLL_IO_READ); }
-static void writes(long n) { operate(n, EVPOLL_IO_WRITE); }
+static void reads(long n) { operate(n, EVPOLL_OP_READ); }
+static void writes(long n) { operate(n, EVPOLL_OP_WRITE); }
 
 static void churn(long n) {
   for (; n > 0; n--) {
@@ -237,6 +237,7 @@ static bool stays_flat(const char *what, void (*work)(long), long n) {
 static bool memory_is_flat(long events, long operations) {
   bool flat = true;
   p = open_poller(0);
+  if (evpoll_add(p, file, 0, 0, EVPOLL_OPERATIONS) < 0) die("evpoll_add");
   resident_kib(); /* the C library's pages for it are there from now on */
   printf("\n### Memory of the process before and after, KiB\n\n"
          "| | how many | before | growth | seconds |\n|---|---:|---:|---:|---:|\n");

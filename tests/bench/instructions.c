@@ -3,17 +3,20 @@
 #include <evpoll.h>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { MOST = 100, BLOCK = 4096, DEPTH = 32 };
+enum { MOST = 100, BLOCK = 4096, DEPTH = 32, STREAM = -2, LISTENER = -3 };
 
 static evpoll *p;
 static int fds[MOST];
-static int file;
+static int file, peer;
+static struct sockaddr_in address;
 static evpoll_event events[128];
 static char buffers[DEPTH][BLOCK];
 
@@ -29,9 +32,29 @@ static void need(int condition, const char *what) {
   exit(1);
 }
 
+/* A listener, or a connection: our end, and the peer's. */
+static void open_stream(int mode) {
+  socklen_t length = sizeof address;
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  need(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 4) == 0,
+       "listen");
+  getsockname(listener, (struct sockaddr *)&address, &length);
+  fds[0] = listener;
+  if (mode == STREAM) {
+    peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    need(connect(peer, (struct sockaddr *)&address, length) == 0, "connect");
+    fds[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  }
+  check(evpoll_add(p, fds[0], 0, 0, EVPOLL_OPERATIONS), "evpoll_add");
+}
+
 static void start(uint32_t flags, int n, int mode) {
   evpoll_options options = {.struct_size = sizeof options, .flags = flags};
   check(evpoll_open(&options, &p), "evpoll_open");
+  if (mode == STREAM || mode == LISTENER) open_stream(mode);
+  if (mode == -1) check(evpoll_add(p, file, 0, 0, EVPOLL_OPERATIONS), "evpoll_add");
   for (int i = 0; i < n; i++) {
     fds[i] = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     if (mode >= 0)
@@ -84,13 +107,51 @@ static void read_blocks(int n) {
     ios[i].handle = file;
     ios[i].buffer = EVPOLL_ADDR(buffers[i]);
     ios[i].length = BLOCK;
-    ios[i].code = EVPOLL_IO_READ;
+    ios[i].code = EVPOLL_OP_READ;
   }
   need(evpoll_submit(p, ios, n) == n, "evpoll_submit");
   for (int done = 0; done < n;) done += evpoll_wait(p, events, 128, EVPOLL_INFINITE);
 }
 static void read_1(void) { read_blocks(1); }
 static void read_32(void) { read_blocks(DEPTH); }
+
+static void submit_one(evpoll_io *io) { need(evpoll_submit(p, io, 1) == 1, "evpoll_submit"); }
+
+static void timer(void) {
+  evpoll_io io = {.token = 7, .handle = -1, .offset = 1000000000000, .code = EVPOLL_OP_TIMER};
+  submit_one(&io);
+  need(evpoll_cancel_token(p, -1, 7) == 1, "evpoll_cancel_token");
+  wait_for(1);
+}
+
+/* The edge comes while the read is queued. */
+static void stream_read(void) {
+  evpoll_io io = {.handle = fds[0], .buffer = EVPOLL_ADDR(buffers), .length = BLOCK};
+  io.code = EVPOLL_OP_READ;
+  submit_one(&io);
+  need(send(peer, "x", 1, 0) == 1, "send");
+  wait_for(1);
+}
+
+static void stream_write(void) {
+  evpoll_io io = {.handle = fds[0], .buffer = EVPOLL_ADDR("x"), .length = 1};
+  io.code = EVPOLL_OP_WRITE;
+  io.flags = EVPOLL_OPF_INLINE;
+  submit_one(&io);
+  need(recv(peer, buffers, BLOCK, 0) == 1, "recv");
+}
+
+static void stream_accept(void) {
+  const struct linger reset = {.l_onoff = 1};
+  evpoll_io io = {.handle = fds[0], .code = EVPOLL_OP_ACCEPT};
+  submit_one(&io);
+  const int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  need(connect(client, (struct sockaddr *)&address, sizeof address) == 0, "connect");
+  wait_for(1);
+  setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  close(client);
+  close((int)events[0].result);
+}
 
 static const struct {
   const char *name;
@@ -108,6 +169,10 @@ static const struct {
     {"update-100", update_100, 0, 100, EVPOLL_LEVEL},
     {"wake-redundant", wake, 0, 0, -1},
     {"post-wait", post_wait, 0, 0, -1},
+    {"timer-add-cancel", timer, 0, 0, 0},
+    {"stream-read", stream_read, 0, 0, STREAM},
+    {"stream-write-inline", stream_write, 0, 0, STREAM},
+    {"stream-accept", stream_accept, 0, 0, LISTENER},
     {"read-1", read_1, 0, 0, -1},
     {"read-1-one-waiter", read_1, EVPOLL_OPEN_SINGLE_WAITER, 0, -1},
     {"read-32", read_32, 0, 0, -1},

@@ -49,7 +49,7 @@ struct disk_type {
 };
 
 extern const struct disk_type disk_pread, disk_nowait, disk_ring, disk_lio;
-extern const struct disk_type disk_many, disk_single, disk_bound, disk_inline;
+extern const struct disk_type disk_many, disk_single, disk_inline;
 extern const struct disk_type disk_list, disk_list_single;
 extern const struct disk_type disk_uv;
 
@@ -63,7 +63,10 @@ struct mixed_type {
   void (*close)(void *mixed);
 };
 
-extern const struct mixed_type mixed_raw, mixed_many, mixed_single, mixed_bound, mixed_uv;
+extern const struct mixed_type mixed_raw, mixed_many, mixed_single, mixed_uv;
+/* ... and a timer for so soon; evpoll's are operations all. */
+enum { MIXED_TIMER_NS = 1000 };
+extern const struct mixed_type mixed_raw_timer, mixed_all, mixed_all_single;
 
 /* A thread that sleeps, and another that wakes it. */
 struct wake_type {
@@ -76,6 +79,50 @@ struct wake_type {
 };
 
 extern const struct wake_type wake_raw, wake_many, wake_single, wake_uv, wake_event, wake_ev;
+
+/* Servers on connections, by the calling thread; the clients are another one. */
+struct stream_type {
+  const char *name;
+  uint32_t flags;
+  /* fds are connected, and the server's: close closes them. */
+  void *(*open)(const struct stream_type *type, const int *fds, int n);
+  void (*run)(void *server); /* sends back what comes, until echo_left is 0 */
+  void (*close)(void *server);
+};
+extern long echo_left; /* bytes */
+/* A read's buffer has room for more than any client sends. Those of connections do not all begin in
+ * the same set of the processor's cache. */
+enum { ECHO_MOST = 1000, ECHO_ROOM = 32768, ECHO_STRIDE = ECHO_ROOM + 64 };
+
+extern const struct stream_type stream_raw, stream_ring, stream_many, stream_single;
+extern const struct stream_type stream_two, stream_uv, stream_event;
+
+/* Accepts and closes until accept_left is 0; the listener is its own. */
+struct accept_type {
+  const char *name;
+  uint32_t flags;
+  void *(*open)(const struct accept_type *type, int listener);
+  void (*run)(void *acceptor);
+  void (*close)(void *acceptor);
+};
+extern long accept_left;
+extern bool accept_registers; /* ... and registers what it accepted before */
+
+extern const struct accept_type accept_raw, accept_many, accept_single, accept_uv, accept_event;
+
+/* Timers by number, below `most`. add: for so many milliseconds, at random. */
+struct timer_type {
+  const char *name;
+  uint32_t flags;
+  void *(*open)(const struct timer_type *type, int most);
+  void (*add)(void *timers, int first, int n, int least_ms, int most_ms);
+  void (*cancel)(void *timers, int first, int n);
+  void (*expire)(void *timers, int n); /* returns when so many have */
+  void (*close)(void *timers);
+};
+uint64_t timer_random(void);
+
+extern const struct timer_type timer_many, timer_single, timer_uv, timer_event;
 
 enum { EVENTS = 1024 }; /* the array of a wait, where a loop has one */
 

@@ -15,6 +15,12 @@ void calls_rows(void);
 void files_rows(const char *folder);
 void wakes_rows(void);
 void memory_rows(void);
+void echo_rows(void);
+void accepts_rows(void);
+void timers_rows(void);
+void appends_rows(const char *folder);
+/* One contender, so many rounds, unmeasured: for who counts its system calls. */
+bool echo_alone(const char *name, int connections, int bytes, long rounds);
 
 enum { MOST_FDS = 10000 };
 /* n descriptors more than are open now: false, and said, if the limit does not allow it. */

@@ -44,19 +44,23 @@ static int serve(evpoll *p, const char *path) {
   status = evpoll_socket_send(ends[1], "x", 1);
   if (status != 1) return failed("evpoll_socket_send", status);
 
-  status = evpoll_file_open(path, EVPOLL_FILE_READ, &file);
+  status = evpoll_file_open(path, EVPOLL_FILE_READ, 0, &file);
   if (status < 0) return failed("evpoll_file_open", status);
+  status = evpoll_add(p, file, FILE_TOKEN, 0, EVPOLL_OPERATIONS);
+  if (status < 0) return failed("evpoll_add for operations", status);
   evpoll_io io;
   memset(&io, 0, sizeof io);
   io.token = FILE_TOKEN;
   io.handle = file;
-  io.code = EVPOLL_IO_READ;
+  io.code = EVPOLL_OP_READ;
   io.buffer = EVPOLL_ADDR(buffer);
   io.length = sizeof buffer;
   status = evpoll_submit(p, &io, 1);
   if (status != 1) return failed("evpoll_submit", io.status);
 
   if (wait_for_both(p, buffer, (int64_t)sizeof buffer) != 0) return 1;
+  status = evpoll_remove(p, file, FILE_TOKEN);
+  if (status < 0) return failed("evpoll_remove", status);
   evpoll_file_close(file);
   evpoll_socket_close(ends[0]);
   evpoll_socket_close(ends[1]);

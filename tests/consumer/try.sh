@@ -45,11 +45,20 @@ with_pkg_config() {
   # shellcheck disable=SC2046,SC2086
   quietly ${CXX:-c++} -std=c++17 $strict $linking -o "$work/consumer_cxx" -x c++ \
     "$here/consumer.c" -x none $(pkg-config "$@" --cflags --libs evpoll)
+  # The program that the README starts with.
+  # shellcheck disable=SC2016
+  sed -n '/^```c$/,/^```$/p' "$here/../../README.md" | sed '1d;$d' >"$work/echo.c"
+  # shellcheck disable=SC2046,SC2086
+  quietly ${CC:-cc} -std=c99 $strict $linking -o "$work/echo" "$work/echo.c" \
+    $(pkg-config "$@" --cflags --libs evpoll)
+  echo="$work/echo"
 }
 
 rm -rf "$work"
 mkdir -p "$work"
 linking=
+echo=
+programs="consumer_c consumer_cxx"
 case $way in
 cmake-shared) with_cmake -DCONSUMER_STATIC=OFF ;;
 cmake-static) with_cmake -DCONSUMER_STATIC=ON ;;
@@ -59,11 +68,15 @@ pkg-config-static) linking=-static && with_pkg_config --static ;;
 esac
 
 need readelf binutils
-for program in consumer_c consumer_cxx; do
+for program in $programs ${echo:+echo}; do
   needed=$(readelf -d "$work/$program" | sed -n 's/.*(NEEDED).*\[\(libevpoll.*\)\]/\1/p')
   case $way in
   *-shared) [ "$needed" = libevpoll.so.1 ] || fail "$program needs '$needed', not libevpoll.so.1" ;;
   *-static) [ -z "$needed" ] || fail "$program needs $needed, although it was linked statically" ;;
   esac
-  LD_LIBRARY_PATH="$libdir" quietly "$work/$program" "$here/consumer.c"
+  [ "$program" = echo ] || LD_LIBRARY_PATH="$libdir" quietly "$work/$program" "$here/consumer.c"
 done
+if [ "$echo" ]; then
+  need python3 python3
+  LD_LIBRARY_PATH="$libdir" quietly python3 -B "$here/echo.py" "$echo"
+fi

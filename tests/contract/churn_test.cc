@@ -206,7 +206,7 @@ TEST_P(Churn, OneHandleInManyHandsEndsUpConsistent) {
   ExpectQuiet();
 }
 
-EVP_CONTRACT_FREE_THREADED(ChurnBesideOneWaiter);
+EVP_CONTRACT(ChurnBesideOneWaiter);
 
 TEST_P(ChurnBesideOneWaiter, EveryEventAndEveryPostArrivesOnce) {
   const int rounds = Rounds(1000);

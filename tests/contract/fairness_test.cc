@@ -35,9 +35,10 @@ struct HotSockets {
 // Operations that are started again as they finish.
 struct HotFile {
   evpoll *p;
-  TempFile file{std::string(4096, 'x')};
+  File file;
   std::vector<std::vector<char>> buffers;
-  HotFile(evpoll *p, size_t n) : p(p), buffers(n, std::vector<char>(512)) {}
+  HotFile(Contract &test, evpoll *p, size_t n)
+      : p(p), file(test, std::string(4096, 'x')), buffers(n, std::vector<char>(512)) {}
   ~HotFile() { EXPECT_EQ(EVPOLL_OK, Drain()) << "the buffers are still the kernel's"; }
   // Until every operation is over.
   int32_t Drain() {
@@ -49,7 +50,7 @@ struct HotFile {
     return n == EVPOLL_ERR_SHUTDOWN ? EVPOLL_OK : n;
   }
   void Start(uint64_t i) {
-    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, i, buffers[i].data(), buffers[i].size());
+    evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, i, buffers[i].data(), buffers[i].size());
     ASSERT_EQ(1, evpoll_submit(p, &io, 1)) << evpoll_strerror(io.status);
   }
   void StartAll() {
@@ -85,7 +86,7 @@ TEST_P(Fairness, SocketsPostsAndWakesTakeTurns) {
 
 TEST_P(Fairness, CompletionsLeaveRoomForTheOthers) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  HotFile file(p, 32);
+  HotFile file(*this, p, 32);
   HotSockets sockets(p, 2);
   file.StartAll();
   for (int i = 0; i < 4; i++) ASSERT_EQ(0, evpoll_post(p, 1, i));
@@ -105,7 +106,7 @@ TEST_P(Fairness, CompletionsLeaveRoomForTheOthers) {
 // submission on; but beside sources that are never empty all must come.
 TEST_P(Fairness, CompletionsAreNotStarved) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  HotFile file(p, 32);
+  HotFile file(*this, p, 32);
   HotSockets sockets(p, 8);
   file.StartAll();
   for (int i = 0; i < 4; i++) ASSERT_EQ(0, evpoll_post(p, 1, i));

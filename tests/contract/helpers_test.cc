@@ -27,7 +27,9 @@ struct Path {
     std::filesystem::remove(std::filesystem::u8path(name), ignored);
   }
   Path(const Path &) = delete;
-  int32_t Open(uint32_t flags) { return evpoll_file_open(name.c_str(), flags, &h); }
+  int32_t Open(uint32_t flags, uint32_t permissions = 0) {
+    return evpoll_file_open(name.c_str(), flags, permissions, &h);
+  }
   void Close() {
     if (h >= 0) {
       EXPECT_EQ(0, evpoll_file_close(h));
@@ -57,7 +59,7 @@ TEST(FileOpen, CreatesFilesThatTheirOwnerMayReadAndWrite) {
 TEST(FileOpen, KeepsWhatIsInAFileThatItNeedNotCreate) {
   TempFile file("abc");
   evpoll_handle again = -1;
-  ASSERT_EQ(0, evpoll_file_open(file.path.c_str(), kRead | kWrite | EVPOLL_FILE_CREATE, &again));
+  ASSERT_EQ(0, evpoll_file_open(file.path.c_str(), kRead | kWrite | EVPOLL_FILE_CREATE, 0, &again));
   int64_t size = -1;
   EXPECT_EQ(0, evpoll_file_size(again, &size));
   EXPECT_EQ(3, size);
@@ -80,7 +82,7 @@ TEST(FileOpen, ExclusivelyFailsWhereThereIsAFile) {
   TempFile file("abc");
   evpoll_handle h = kUntouched;
   const uint32_t flags = kWrite | EVPOLL_FILE_CREATE | EVPOLL_FILE_EXCLUSIVE;
-  EXPECT_EQ(EVPOLL_ERR_EXISTS, evpoll_file_open(file.path.c_str(), flags, &h));
+  EXPECT_EQ(EVPOLL_ERR_EXISTS, evpoll_file_open(file.path.c_str(), flags, 0, &h));
   EXPECT_NE(0, evpoll_os_error());
   EXPECT_EQ(kUntouched, h);
 }
@@ -101,7 +103,7 @@ TEST(FileOpen, FindsNothingInAFolderThatIsNotThere) {
 TEST(FileOpen, FindsNothingInAFileTakenForAFolder) {
   TempFile file;
   evpoll_handle h = -1;
-  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_file_open((file.path + "/file").c_str(), kRead, &h));
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_file_open((file.path + "/file").c_str(), kRead, 0, &h));
 }
 
 TEST(FileOpen, TakesPathsAsUtf8) {
@@ -113,7 +115,7 @@ TEST(FileOpen, TakesPathsAsUtf8) {
 TEST(FileOpen, RefusesFolders) {
   for (uint32_t flags : {kRead, kWrite, kRead | kWrite, kWrite | EVPOLL_FILE_CREATE}) {
     evpoll_handle h = kUntouched;
-    EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, evpoll_file_open(".", flags, &h)) << flags;
+    EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, evpoll_file_open(".", flags, 0, &h)) << flags;
     EXPECT_EQ(kUntouched, h);
   }
 }
@@ -128,34 +130,108 @@ TEST(FileOpen, RefusesFifosWithoutWaitingForTheOtherSide) {
 TEST(FileOpen, RefusesCharacterDevices) {
   EVP_GATE(std::filesystem::is_character_file("/dev/null"), "dev-null", "there is no /dev/null");
   evpoll_handle h = kUntouched;
-  EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, evpoll_file_open("/dev/null", kRead, &h));
+  EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, evpoll_file_open("/dev/null", kRead, 0, &h));
   EXPECT_EQ(kUntouched, h);
 }
 
 TEST(FileOpen, RefusesFlagsThatMakeNoSense) {
   TempFile file("abc");
   for (uint32_t flags :
-       {0u, 0x40u | kRead, 0x80000000u | kRead, uint32_t{EVPOLL_FILE_CREATE},
-        uint32_t{EVPOLL_FILE_DIRECT}, kRead | EVPOLL_FILE_EXCLUSIVE, kRead | EVPOLL_FILE_TRUNCATE,
-        kRead | EVPOLL_FILE_CREATE | EVPOLL_FILE_TRUNCATE, kWrite | EVPOLL_FILE_EXCLUSIVE}) {
+       {0u, uint32_t{EVPOLL_FILE_CREATE}, uint32_t{EVPOLL_FILE_DIRECT},
+        kRead | EVPOLL_FILE_EXCLUSIVE, kRead | EVPOLL_FILE_TRUNCATE,
+        kRead | EVPOLL_FILE_CREATE | EVPOLL_FILE_TRUNCATE, kWrite | EVPOLL_FILE_EXCLUSIVE,
+        uint32_t{EVPOLL_FILE_APPEND}, kRead | EVPOLL_FILE_APPEND,
+        kWrite | EVPOLL_FILE_APPEND | EVPOLL_FILE_DIRECT, kWrite | EVPOLL_FILE_DURABLE,
+        kRead | EVPOLL_FILE_CREATE | EVPOLL_FILE_DURABLE}) {
     evpoll_handle h = kUntouched;
-    EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_file_open(file.path.c_str(), flags, &h)) << flags;
+    EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_file_open(file.path.c_str(), flags, 0, &h)) << flags;
     EXPECT_EQ(0, evpoll_os_error());
     EXPECT_EQ(kUntouched, h);
   }
 }
 
+TEST(FileOpen, AsksByTryingWhatIsNotServed) {
+  TempFile file("abc");
+  // What is not known is found before what makes no sense.
+  for (uint32_t flags : {0x100u, 0x100u | EVPOLL_FILE_APPEND, 0x80000000u, 0x80000000u | kRead,
+                         0x100u | kRead | EVPOLL_FILE_TRUNCATE}) {
+    evpoll_handle h = kUntouched;
+    EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, evpoll_file_open(file.path.c_str(), flags, 0, &h)) << flags;
+    EXPECT_EQ(0, evpoll_os_error());
+    EXPECT_EQ(kUntouched, h);
+  }
+}
+
+bool OnAfd() {
+  evpoll *p = nullptr;
+  struct evpoll_poller_info info = {};
+  info.struct_size = sizeof info;
+  EXPECT_EQ(0, evpoll_open(nullptr, &p));
+  EXPECT_EQ(0, evpoll_info(p, &info));
+  EXPECT_EQ(0, evpoll_close(p, 0));
+  return info.backend == EVPOLL_BACKEND_AFD;
+}
+
+TEST(FileOpen, GivesANewFileThePermissionsThatWereAskedFor) {
+  namespace fs = std::filesystem;
+  const auto bits = [](const std::string &name) {
+    return static_cast<unsigned>(fs::status(name).permissions() & fs::perms::all);
+  };
+  TempFile plain;
+  fs::permissions(plain.path, fs::perms::owner_exec, fs::perm_options::add);
+  EVP_GATE((bits(plain.path) & 0100) && !OnAfd(), "file modes",
+           "files have no permissions of this kind");
+  Path folder;
+  fs::create_directory(folder.name);
+  const unsigned masked = bits(folder.name); // all but the umask
+  for (uint32_t permissions : {0600u, 0640u, 0666u, 0400u, 0700u, 0777u, 0001u}) {
+    Path path;
+    ASSERT_EQ(0, path.Open(kWrite | EVPOLL_FILE_CREATE, permissions)) << permissions;
+    EXPECT_EQ(permissions & masked, bits(path.name)) << std::oct << permissions;
+  }
+  Path by_default;
+  ASSERT_EQ(0, by_default.Open(kWrite | EVPOLL_FILE_CREATE));
+  EXPECT_EQ(0666 & masked, bits(by_default.name));
+}
+
+TEST(FileOpen, LeavesThePermissionsOfAFileThatIsThere) {
+  TempFile file("abc");
+  const auto before = std::filesystem::status(file.path).permissions();
+  evpoll_handle again = -1;
+  const uint32_t flags = kRead | EVPOLL_FILE_CREATE;
+  ASSERT_EQ(0, evpoll_file_open(file.path.c_str(), flags, 0777, &again));
+  EXPECT_EQ(0, evpoll_file_close(again));
+  EXPECT_EQ(before, std::filesystem::status(file.path).permissions());
+}
+
+TEST(FileOpen, RefusesPermissionsThatAreNone) {
+  for (uint32_t permissions : {01000u, 04755u, 0x80000000u, UINT32_MAX}) {
+    Path path;
+    EXPECT_EQ(EVPOLL_ERR_INVALID, path.Open(kWrite | EVPOLL_FILE_CREATE, permissions));
+    EXPECT_FALSE(std::filesystem::exists(path.name));
+  }
+}
+
+TEST(FileReopen, IsForTerminalsAndPipes) {
+  TempFile file("abc");
+  evpoll_handle h = kUntouched;
+  EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, evpoll_reopen(file.handle, &h));
+  EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, evpoll_reopen(-1, &h));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_reopen(file.handle, nullptr));
+  EXPECT_EQ(kUntouched, h);
+}
+
 TEST(FileOpen, RefusesNoPath) {
   evpoll_handle h = kUntouched;
-  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_file_open(nullptr, kRead, &h));
-  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_file_open("", kRead, &h));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_file_open(nullptr, kRead, 0, &h));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_file_open("", kRead, 0, &h));
   EXPECT_EQ(kUntouched, h);
 }
 
 TEST(FileOpen, RefusesNowhereToPutTheHandle) {
   Path path;
   const uint32_t flags = kWrite | EVPOLL_FILE_CREATE;
-  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_file_open(path.name.c_str(), flags, nullptr));
+  EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_file_open(path.name.c_str(), flags, 0, nullptr));
   EXPECT_FALSE(std::filesystem::exists(path.name));
 }
 
@@ -166,7 +242,7 @@ TEST(FileOpen, NeedsPermission) {
   if (f) std::fclose(f);
   EVP_GATE(!f, "permissions", "this user may open every file");
   evpoll_handle h = kUntouched;
-  EXPECT_EQ(EVPOLL_ERR_ACCESS, evpoll_file_open(file.path.c_str(), kRead, &h));
+  EXPECT_EQ(EVPOLL_ERR_ACCESS, evpoll_file_open(file.path.c_str(), kRead, 0, &h));
   EXPECT_EQ(kUntouched, h);
 }
 
@@ -174,7 +250,7 @@ TEST(FileOpen, OpensDirectlyOrSaysUnsupported) {
   TempFile file("abc");
   evpoll_handle h = kUntouched;
   const int32_t status =
-      evpoll_file_open(file.path.c_str(), kRead | kWrite | EVPOLL_FILE_DIRECT, &h);
+      evpoll_file_open(file.path.c_str(), kRead | kWrite | EVPOLL_FILE_DIRECT, 0, &h);
   EVP_GATE(status != EVPOLL_ERR_UNSUPPORTED, "direct-io", "the file system has none");
   ASSERT_EQ(0, status);
   EXPECT_EQ(0, evpoll_file_close(h));

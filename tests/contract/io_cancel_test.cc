@@ -19,8 +19,8 @@ protected:
     std::vector<evpoll_io> ios;
     for (size_t i = 0; i < n; i++)
       ios.push_back(i % 4 == 3
-                        ? MakeIo(EVPOLL_IO_FSYNC, handle, first_token + i)
-                        : MakeIo(EVPOLL_IO_WRITE, handle, first_token + i, data.data(),
+                        ? MakeIo(EVPOLL_OP_FSYNC, handle, first_token + i)
+                        : MakeIo(EVPOLL_OP_WRITE, handle, first_token + i, data.data(),
                                  kWriteLength, static_cast<int64_t>(kWriteLength * (i % 16))));
     return ios;
   }
@@ -34,29 +34,27 @@ protected:
     if (e.status == EVPOLL_ERR_CANCELLED) return;
     EXPECT_EQ(EVPOLL_OK, e.status);
     // A write that was stopped in its middle reports what it has done.
-    EXPECT_TRUE(io.code == EVPOLL_IO_FSYNC ? e.result == 0
+    EXPECT_TRUE(io.code == EVPOLL_OP_FSYNC ? e.result == 0
                                            : e.result > 0 && e.result <= int64_t{kWriteLength})
         << e.result;
   }
 
-  TempFile file;
+  File file{*this};
   std::string data = std::string(kWriteLength, 'w');
 };
 INSTANTIATE_TEST_SUITE_P(On, IoCancel, ::testing::ValuesIn(Configs()), ConfigName);
 
 TEST_P(IoCancel, AllWithNothingInFlightIs0) {
-  EXPECT_EQ(0, evpoll_cancel(p, EVPOLL_OP_ALL));
-  RunIo(MakeIo(EVPOLL_IO_FSYNC, file.handle, 1));
-  EXPECT_EQ(0, evpoll_cancel(p, EVPOLL_OP_ALL));
+  EXPECT_EQ(0, evpoll_cancel_all(p));
+  RunIo(MakeIo(EVPOLL_OP_FSYNC, file.handle, 1));
+  EXPECT_EQ(0, evpoll_cancel_all(p));
   ExpectQuiet();
 }
 
 TEST_P(IoCancel, AHandleWithNothingInFlightIs0) {
   EXPECT_EQ(0, evpoll_cancel_handle(p, file.handle));
-  RunIo(MakeIo(EVPOLL_IO_FSYNC, file.handle, 1));
+  RunIo(MakeIo(EVPOLL_OP_FSYNC, file.handle, 1));
   EXPECT_EQ(0, evpoll_cancel_handle(p, file.handle));
-  Pair pair;
-  EXPECT_EQ(0, evpoll_cancel_handle(p, pair.a));
   ExpectQuiet();
 }
 
@@ -66,7 +64,7 @@ TEST_P(IoCancel, ANegativeHandleIsABadHandle) {
 }
 
 TEST_P(IoCancel, AnUnknownOperationIsNotFound) {
-  const uint64_t op = RunIo(MakeIo(EVPOLL_IO_FSYNC, file.handle, 1)).op;
+  const uint64_t op = RunIo(MakeIo(EVPOLL_OP_FSYNC, file.handle, 1)).op;
   for (uint64_t unknown : {op + 1, op + 1000, op ^ (uint64_t{1} << 63), ~uint64_t{0}})
     EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel(p, unknown)) << unknown;
 }
@@ -76,7 +74,7 @@ TEST_P(IoCancel, ZeroIsNoOperation) {
   for (int round = 0; round < 2; round++) {
     const int32_t status = evpoll_cancel(p, 0);
     EXPECT_TRUE(status == EVPOLL_ERR_INVALID || status == EVPOLL_ERR_NOT_FOUND) << status;
-    RunIo(MakeIo(EVPOLL_IO_FSYNC, file.handle, 1));
+    RunIo(MakeIo(EVPOLL_OP_FSYNC, file.handle, 1));
   }
 }
 
@@ -88,7 +86,7 @@ TEST_P(IoCancel, BeforeTheFirstOperationEveryIdIsNotFound) {
 TEST_P(IoCancel, ADeliveredOperationIsNotFound) {
   char buffer[8];
   for (int round = 0; round < 100; round++) {
-    const uint64_t op = RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, 8)).op;
+    const uint64_t op = RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, buffer, 8)).op;
     ASSERT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel(p, op));
   }
   ExpectQuiet();
@@ -98,9 +96,9 @@ TEST_P(IoCancel, ADeliveredIdDoesNotReachItsSuccessor) {
   // Where the library uses a slot again, the old id must not cancel the new operation.
   Open(0, 1);
   char buffer[8];
-  uint64_t old = RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, 8)).op;
+  uint64_t old = RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, buffer, 8)).op;
   for (int round = 0; round < 200; round++) {
-    evpoll_io io = MakeIo(EVPOLL_IO_WRITE, file.handle, 1, data.data(), kWriteLength);
+    evpoll_io io = MakeIo(EVPOLL_OP_WRITE, file.handle, 1, data.data(), kWriteLength);
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
     ASSERT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel(p, old));
     ASSERT_EQ(EVPOLL_OK, WaitOne().status);
@@ -129,7 +127,7 @@ TEST_P(IoCancel, AllOperationsCompleteOnceWhoeverWins) {
   for (int round = 0; round < 5; round++) {
     std::vector<evpoll_io> ios = Work(100, file.handle);
     Submit(ios);
-    const int32_t asked = evpoll_cancel(p, EVPOLL_OP_ALL);
+    const int32_t asked = evpoll_cancel_all(p);
     EXPECT_TRUE(asked >= 0 && asked <= 100) << asked;
     std::vector<int> seen(100);
     int32_t cancelled = 0;
@@ -145,7 +143,7 @@ TEST_P(IoCancel, AllOperationsCompleteOnceWhoeverWins) {
 }
 
 TEST_P(IoCancel, OnlyTheHandlesOperationsAreCancelled) {
-  TempFile other;
+  File other(*this);
   for (int round = 0; round < 5; round++) {
     std::vector<evpoll_io> ios = Work(100, file.handle);
     for (size_t i = 0; i < ios.size(); i += 2) ios[i].handle = other.handle;
@@ -161,11 +159,54 @@ TEST_P(IoCancel, OnlyTheHandlesOperationsAreCancelled) {
   ExpectQuiet();
 }
 
+TEST_P(IoCancel, OnlyTheTokensOperationsOnTheHandleAreCancelled) {
+  File other(*this);
+  for (int round = 0; round < 5; round++) {
+    std::vector<evpoll_io> ios = Work(100, file.handle);
+    for (size_t i = 0; i < ios.size(); i++) {
+      ios[i].token = i % 3;
+      if (i % 2) ios[i].handle = other.handle;
+    }
+    Submit(ios);
+    const int32_t asked = evpoll_cancel_token(p, file.handle, 1);
+    EXPECT_TRUE(asked == EVPOLL_ERR_NOT_FOUND || (asked > 0 && asked <= 17)) << asked;
+    std::map<uint64_t, const evpoll_io *> by_op;
+    for (const evpoll_io &io : ios) by_op[io.op] = &io;
+    int32_t cancelled = 0;
+    for (const evpoll_event &e : WaitFor(100)) {
+      ASSERT_EQ(1u, by_op.count(e.op));
+      const evpoll_io &io = *by_op[e.op];
+      ExpectDoneOrCancelled(e, io);
+      const bool meant = io.token == 1 && io.handle == file.handle;
+      EXPECT_TRUE(meant || e.status == EVPOLL_OK) << "another's, with token " << io.token;
+      cancelled += e.status == EVPOLL_ERR_CANCELLED;
+    }
+    EXPECT_LE(cancelled, asked > 0 ? asked : 0);
+  }
+  ExpectQuiet();
+}
+
+TEST_P(IoCancel, ATokenWithoutOperationsIsNotFound) {
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel_token(p, file.handle, 1));
+  RunIo(MakeIo(EVPOLL_OP_FSYNC, file.handle, 1));
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel_token(p, file.handle, 1)) << "it is over";
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel_token(p, file.handle, kServed))
+      << "the registration's is no operation's";
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel_token(p, -1, 1)) << "there are no timers";
+  EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, evpoll_cancel_token(p, -2, 1));
+  EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, evpoll_cancel_token(p, std::numeric_limits<int64_t>::min(), 1));
+  Pair pair;
+  ASSERT_EQ(0, evpoll_add(p, pair.a, 1, EVPOLL_READABLE, EVPOLL_LEVEL));
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel_token(p, pair.a, 1));
+  EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_cancel_handle(p, pair.a));
+  ExpectQuiet();
+}
+
 TEST_P(IoCancel, TwiceIsAsOnce) {
   std::vector<evpoll_io> ios = Work(50, file.handle);
   Submit(ios);
   for (int times = 0; times < 3; times++) {
-    EXPECT_LE(0, evpoll_cancel(p, EVPOLL_OP_ALL));
+    EXPECT_LE(0, evpoll_cancel_all(p));
     for (const evpoll_io &io : ios) {
       const int32_t asked = evpoll_cancel(p, io.op);
       EXPECT_TRUE(asked == 0 || asked == 1 || asked == EVPOLL_ERR_NOT_FOUND) << asked;
@@ -178,7 +219,7 @@ TEST_P(IoCancel, TwiceIsAsOnce) {
 TEST_P(IoCancel, NothingIsCancelledThatCameLater) {
   std::vector<evpoll_io> before = Work(50, file.handle, 0), after = Work(50, file.handle, 1000);
   Submit(before);
-  EXPECT_LE(0, evpoll_cancel(p, EVPOLL_OP_ALL));
+  EXPECT_LE(0, evpoll_cancel_all(p));
   EXPECT_LE(0, evpoll_cancel_handle(p, file.handle));
   Submit(after);
   for (const evpoll_event &e : WaitFor(100))
@@ -190,7 +231,7 @@ TEST_P(IoCancel, ListsAndSingleOperationsEndTogether) {
   uint64_t op = 0;
   ASSERT_EQ(20, evpoll_submit_list(p, list.data(), 20, 500, &op));
   Submit(ios);
-  const int32_t asked = evpoll_cancel(p, EVPOLL_OP_ALL);
+  const int32_t asked = evpoll_cancel_all(p);
   EXPECT_TRUE(asked >= 0 && asked <= 40) << asked;
   size_t lists = 0;
   for (const evpoll_event &e : WaitFor(21))
@@ -208,72 +249,11 @@ TEST_P(IoCancel, ListsAndSingleOperationsEndTogether) {
 TEST_P(IoCancel, StatsCountTheCancelledOnes) {
   std::vector<evpoll_io> ios = Work(200, file.handle);
   Submit(ios);
-  EXPECT_LE(0, evpoll_cancel(p, EVPOLL_OP_ALL));
+  EXPECT_LE(0, evpoll_cancel_all(p));
   uint64_t cancelled = 0;
   for (const evpoll_event &e : WaitFor(200)) cancelled += e.status == EVPOLL_ERR_CANCELLED;
   EXPECT_EQ(cancelled, Stats().io_cancelled);
   EXPECT_EQ(200u, Stats().io_completed);
-}
-
-TEST_P(IoCancel, BeforeAHandleIsClosedItsOperationsStillReport) {
-  for (int round = 0; round < 10; round++) {
-    TempFile closed;
-    std::vector<evpoll_io> ios = Work(16, closed.handle);
-    Submit(ios);
-    EXPECT_LE(0, evpoll_cancel_handle(p, closed.handle));
-    EXPECT_EQ(0, evpoll_file_close(closed.handle));
-    closed.handle = -1;
-    std::map<uint64_t, int> seen;
-    for (const evpoll_event &e : WaitFor(16)) EXPECT_EQ(1, ++seen[e.token]);
-  }
-}
-
-TEST_P(IoCancel, WritesToAHandleThatWasClosedGoOnAndReport) {
-  // evpoll_file_close: "operations in flight on it go on, and report".
-  for (int round = 0; round < 10; round++) {
-    TempFile closed;
-    std::vector<evpoll_io> ios;
-    for (uint64_t i = 0; i < 16; i++)
-      ios.push_back(MakeIo(EVPOLL_IO_WRITE, closed.handle, i, data.data(), kWriteLength,
-                           static_cast<int64_t>(i * kWriteLength)));
-    Submit(ios);
-    EXPECT_EQ(0, evpoll_file_close(closed.handle));
-    closed.handle = -1;
-    for (const evpoll_event &e : WaitFor(16)) ASSERT_EQ(EVPOLL_OK, e.status) << e.result;
-    int64_t size = -1;
-    evpoll_handle again = -1;
-    ASSERT_EQ(0, evpoll_file_open(closed.path.c_str(), EVPOLL_FILE_READ, &again));
-    EXPECT_EQ(0, evpoll_file_size(again, &size));
-    EXPECT_EQ(0, evpoll_file_close(again));
-    EXPECT_EQ(static_cast<int64_t>(16 * kWriteLength), size);
-  }
-}
-
-TEST_P(IoCancel, FsyncsOfAHandleThatWasClosedGoOnAndReport) {
-  for (int round = 0; round < 10; round++) {
-    TempFile closed("content");
-    std::vector<evpoll_io> ios(8, MakeIo(EVPOLL_IO_FSYNC, closed.handle, 1));
-    Submit(ios);
-    EXPECT_EQ(0, evpoll_file_close(closed.handle));
-    closed.handle = -1;
-    for (const evpoll_event &e : WaitFor(8)) ASSERT_EQ(EVPOLL_OK, e.status) << e.result;
-  }
-}
-
-TEST_P(IoCancel, OperationsDoNotMoveToTheFileThatTakesOverTheNumber) {
-  // The number of a closed handle is used again while operations on it may still be queued.
-  for (int round = 0; round < 20; round++) {
-    TempFile closed;
-    std::vector<evpoll_io> ios = Work(16, closed.handle);
-    Submit(ios);
-    EXPECT_EQ(0, evpoll_file_close(closed.handle));
-    closed.handle = -1;
-    TempFile innocent("innocent");
-    WaitFor(16);
-    int64_t size = -1;
-    EXPECT_EQ(0, evpoll_file_size(innocent.handle, &size));
-    ASSERT_EQ(8, size) << "a write went to another file";
-  }
 }
 
 } // namespace

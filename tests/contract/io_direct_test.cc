@@ -22,6 +22,7 @@ protected:
     const int32_t status = OpenDirect();
     ASSERT_TRUE(status == 0 || status == EVPOLL_ERR_UNSUPPORTED) << status;
     EVP_GATE(status == 0, "direct io", "the file system of the working folder has none");
+    ASSERT_EQ(0, Serve(p, direct));
   }
   void TearDown() override {
     Contract::TearDown();
@@ -29,7 +30,7 @@ protected:
   }
   int32_t OpenDirect() {
     return evpoll_file_open(file.path.c_str(),
-                            EVPOLL_FILE_READ | EVPOLL_FILE_WRITE | EVPOLL_FILE_DIRECT, &direct);
+                            EVPOLL_FILE_READ | EVPOLL_FILE_WRITE | EVPOLL_FILE_DIRECT, 0, &direct);
   }
   void CloseDirect() {
     if (direct >= 0) {
@@ -57,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(On, IoDirect, ::testing::ValuesIn(Configs()), ConfigNam
 TEST_P(IoDirect, ReadReturnsTheBytes) {
   Buffer buffer = Allocate(2 * kBlock);
   const evpoll_event e =
-      RunIo(MakeIo(EVPOLL_IO_READ, direct, 7, buffer.get(), 2 * kBlock, 3 * kBlock));
+      RunIo(MakeIo(EVPOLL_OP_READ, direct, 7, buffer.get(), 2 * kBlock, 3 * kBlock));
   EXPECT_EQ(EVPOLL_OK, e.status);
   EXPECT_EQ(static_cast<int64_t>(2 * kBlock), e.result);
   EXPECT_EQ(content.substr(3 * kBlock, 2 * kBlock), std::string(Bytes(buffer), 2 * kBlock));
@@ -67,17 +68,17 @@ TEST_P(IoDirect, WrittenBytesAreReadBack) {
   Buffer out = Allocate(kBlock), in = Allocate(kBlock);
   std::memset(out.get(), 'd', kBlock);
   EXPECT_EQ(static_cast<int64_t>(kBlock),
-            RunIo(MakeIo(EVPOLL_IO_WRITE, direct, 7, out.get(), kBlock, kBlock)).result);
-  EXPECT_EQ(EVPOLL_OK, RunIo(MakeIo(EVPOLL_IO_FDATASYNC, direct, 8)).status);
+            RunIo(MakeIo(EVPOLL_OP_WRITE, direct, 7, out.get(), kBlock, kBlock)).result);
+  EXPECT_EQ(EVPOLL_OK, RunIo(MakeIo(EVPOLL_OP_FDATASYNC, direct, 8)).status);
   EXPECT_EQ(static_cast<int64_t>(kBlock),
-            RunIo(MakeIo(EVPOLL_IO_READ, direct, 9, in.get(), kBlock, kBlock)).result);
+            RunIo(MakeIo(EVPOLL_OP_READ, direct, 9, in.get(), kBlock, kBlock)).result);
   EXPECT_EQ(0, std::memcmp(out.get(), in.get(), kBlock));
 }
 
 TEST_P(IoDirect, ReadAcrossTheEndIsShort) {
   Buffer buffer = Allocate(2 * kBlock);
   const evpoll_event e =
-      RunIo(MakeIo(EVPOLL_IO_READ, direct, 7, buffer.get(), 2 * kBlock, 7 * kBlock));
+      RunIo(MakeIo(EVPOLL_OP_READ, direct, 7, buffer.get(), 2 * kBlock, 7 * kBlock));
   EXPECT_EQ(EVPOLL_OK, e.status);
   EXPECT_EQ(static_cast<int64_t>(kBlock + 100), e.result);
   EXPECT_EQ(content.substr(7 * kBlock), std::string(Bytes(buffer), kBlock + 100));
@@ -86,7 +87,7 @@ TEST_P(IoDirect, ReadAcrossTheEndIsShort) {
 TEST_P(IoDirect, ReadBehindTheEndIsStatus0AndResult0) {
   Buffer buffer = Allocate(kBlock);
   const evpoll_event e =
-      RunIo(MakeIo(EVPOLL_IO_READ, direct, 7, buffer.get(), kBlock, 16 * kBlock));
+      RunIo(MakeIo(EVPOLL_OP_READ, direct, 7, buffer.get(), kBlock, 16 * kBlock));
   EXPECT_EQ(EVPOLL_OK, e.status);
   EXPECT_EQ(0, e.result);
 }
@@ -94,7 +95,7 @@ TEST_P(IoDirect, ReadBehindTheEndIsStatus0AndResult0) {
 TEST_P(IoDirect, AMisalignedLengthIsInvalidOrServed) {
   // File systems differ in what they align; none may lose the operation or lie about the bytes.
   Buffer buffer = Allocate(kBlock);
-  const evpoll_event e = RunIo(MakeIo(EVPOLL_IO_READ, direct, 7, buffer.get(), 100, 1));
+  const evpoll_event e = RunIo(MakeIo(EVPOLL_OP_READ, direct, 7, buffer.get(), 100, 1));
   if (e.status == EVPOLL_OK) {
     EXPECT_EQ(100, e.result);
     EXPECT_EQ(content.substr(1, 100), std::string(Bytes(buffer), 100));
@@ -109,7 +110,7 @@ TEST_P(IoDirect, ManyAtOnceReturnTheirOwnBytes) {
   std::vector<evpoll_io> ios;
   for (uint64_t i = 0; i < 64; i++) {
     buffers.push_back(Allocate(kBlock));
-    ios.push_back(MakeIo(EVPOLL_IO_READ, direct, i, buffers[i].get(), kBlock,
+    ios.push_back(MakeIo(EVPOLL_OP_READ, direct, i, buffers[i].get(), kBlock,
                          static_cast<int64_t>(i % 8 * kBlock)));
   }
   ASSERT_EQ(64, evpoll_submit(p, ios.data(), 64));
@@ -126,7 +127,7 @@ TEST_P(IoDirect, AListReportsOnce) {
   std::vector<evpoll_io> ios;
   for (uint64_t i = 0; i < 32; i++) {
     buffers.push_back(Allocate(kBlock));
-    ios.push_back(MakeIo(EVPOLL_IO_READ, direct, i, buffers[i].get(), kBlock,
+    ios.push_back(MakeIo(EVPOLL_OP_READ, direct, i, buffers[i].get(), kBlock,
                          static_cast<int64_t>(i % 8 * kBlock)));
   }
   uint64_t op = 0;
@@ -143,10 +144,10 @@ TEST_P(IoDirect, CancelledOrNotEachCompletesOnce) {
   for (int round = 0; round < 20; round++) {
     std::vector<evpoll_io> ios;
     for (uint64_t i = 0; i < 32; i++)
-      ios.push_back(MakeIo(EVPOLL_IO_WRITE, direct, i, out.get(), 64 * kBlock,
+      ios.push_back(MakeIo(EVPOLL_OP_WRITE, direct, i, out.get(), 64 * kBlock,
                            static_cast<int64_t>(i * 64 * kBlock)));
     ASSERT_EQ(32, evpoll_submit(p, ios.data(), 32));
-    const int32_t asked = evpoll_cancel(p, EVPOLL_OP_ALL);
+    const int32_t asked = evpoll_cancel_all(p);
     EXPECT_TRUE(asked >= 0 && asked <= 32) << asked;
     std::vector<int> seen(32);
     for (const evpoll_event &e : WaitFor(32)) {
@@ -162,9 +163,10 @@ TEST_P(IoDirect, CloseReturnsWithOperationsInFlight) {
     Open();
     CloseDirect(); // some systems bind a handle to its first poller
     ASSERT_EQ(0, OpenDirect());
+    ASSERT_EQ(0, Serve(p, direct));
     std::vector<evpoll_io> ios;
     for (uint64_t i = 0; i < 32; i++)
-      ios.push_back(MakeIo(EVPOLL_IO_WRITE, direct, i, buffer.get(), 64 * kBlock,
+      ios.push_back(MakeIo(EVPOLL_OP_WRITE, direct, i, buffer.get(), 64 * kBlock,
                            static_cast<int64_t>(i * 64 * kBlock)));
     ASSERT_EQ(32, evpoll_submit(p, ios.data(), 32));
     ASSERT_EQ(0, evpoll_close(p, kLong));

@@ -11,10 +11,10 @@ class IoMixed : public Contract {
 protected:
   evpoll_io Read(uint64_t token) {
     char *const own = &buffers[16 * (reads++ % 4096)]; // no two in flight share one
-    return MakeIo(EVPOLL_IO_READ, file.handle, token, own, 16);
+    return MakeIo(EVPOLL_OP_READ, file.handle, token, own, 16);
   }
 
-  TempFile file{"content"};
+  File file{*this, "content"};
   std::vector<char> buffers = std::vector<char>(16 * 4096);
   size_t reads = 0;
 };
@@ -128,8 +128,8 @@ TEST_P(IoMixed, ASocketThatBecomesReadyEndsAWaitForASlowFile) {
   ASSERT_EQ(0, evpoll_add(p, pair.a, 1, EVPOLL_READABLE, EVPOLL_ONESHOT));
   std::string data(1 << 20, 'w');
   for (int round = 0; round < 10; round++) {
-    evpoll_io ios[2] = {MakeIo(EVPOLL_IO_WRITE, file.handle, 2, data.data(), data.size()),
-                        MakeIo(EVPOLL_IO_FSYNC, file.handle, 3)};
+    evpoll_io ios[2] = {MakeIo(EVPOLL_OP_WRITE, file.handle, 2, data.data(), data.size()),
+                        MakeIo(EVPOLL_OP_FSYNC, file.handle, 3)};
     ASSERT_EQ(2, evpoll_submit(p, ios, 2));
     Thread sender([&] { Send(pair.b, "x"); });
     size_t sockets = 0;

@@ -11,21 +11,20 @@ namespace {
 
 constexpr size_t kLargeWrite = 131072;
 
-EVP_CONTRACT_FREE_THREADED(IoThreads);
+EVP_CONTRACT(IoThreads);
 EVP_CONTRACT_MANY(IoWaiters);
-EVP_CONTRACT_BOUND(IoBound);
 
 TEST_P(IoThreads, OperationsOutliveTheThreadThatSubmittedThem) {
   // Some systems end the work of a thread with the thread. Nobody asked for that here.
   std::string data(kLargeWrite, 'w');
   for (int round = 0; round < 5; round++) {
-    TempFile file;
+    File file(*this);
     constexpr size_t kEach = 32;
     Thread submitter([&] {
       std::vector<evpoll_io> ios;
       for (size_t i = 0; i < kEach; i++)
-        ios.push_back(i % 8 == 7 ? MakeIo(EVPOLL_IO_FSYNC, file.handle, i)
-                                 : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kLargeWrite,
+        ios.push_back(i % 8 == 7 ? MakeIo(EVPOLL_OP_FSYNC, file.handle, i)
+                                 : MakeIo(EVPOLL_OP_WRITE, file.handle, i, data.data(), kLargeWrite,
                                           static_cast<int64_t>(kLargeWrite * i)));
       EXPECT_EQ(static_cast<int32_t>(kEach), evpoll_submit(p, ios.data(), kEach));
     });
@@ -40,14 +39,14 @@ TEST_P(IoThreads, OperationsOutliveTheThreadThatSubmittedThem) {
 }
 
 TEST_P(IoThreads, ManyShortLivedSubmittersLoseNothing) {
-  TempFile file;
+  File file{*this};
   std::string data(4096, 'w');
   constexpr size_t kThreads = 50;
   for (size_t i = 0; i < kThreads; i++) {
     Thread submitter([&, i] {
-      evpoll_io ios[2] = {MakeIo(EVPOLL_IO_WRITE, file.handle, 2 * i, data.data(), 4096,
+      evpoll_io ios[2] = {MakeIo(EVPOLL_OP_WRITE, file.handle, 2 * i, data.data(), 4096,
                                  static_cast<int64_t>(4096 * i)),
-                          MakeIo(EVPOLL_IO_FDATASYNC, file.handle, 2 * i + 1)};
+                          MakeIo(EVPOLL_OP_FDATASYNC, file.handle, 2 * i + 1)};
       EXPECT_EQ(2, evpoll_submit(p, ios, 2));
     });
   }
@@ -62,7 +61,7 @@ TEST_P(IoThreads, TheFirstOperationReachesAWaiterThatSleepsAlready) {
   // The engine is made while somebody sleeps in a poller that had none.
   for (int round = 0; round < 20; round++) {
     Open();
-    TempFile file("content");
+    File file(*this, "content");
     char buffer[8];
     std::atomic<bool> entered{false};
     evpoll_event e = {};
@@ -73,7 +72,7 @@ TEST_P(IoThreads, TheFirstOperationReachesAWaiterThatSleepsAlready) {
     });
     EXPECT_TRUE(Until([&] { return entered.load(); }));
     for (int i = 0; i < round * 10; i++) std::this_thread::yield();
-    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 7, buffer, sizeof buffer);
+    evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 7, buffer, sizeof buffer);
     EXPECT_EQ(1, evpoll_submit(p, &io, 1));
     waiter.Join();
     ASSERT_EQ(1, n);
@@ -83,7 +82,7 @@ TEST_P(IoThreads, TheFirstOperationReachesAWaiterThatSleepsAlready) {
 }
 
 TEST_P(IoThreads, ASleepingWaiterGetsEachOperationOfAnotherThread) {
-  TempFile file("content");
+  File file(*this, "content");
   char buffer[8];
   const int rounds = Rounds(2000);
   std::atomic<int> delivered{0};
@@ -95,14 +94,14 @@ TEST_P(IoThreads, ASleepingWaiterGetsEachOperationOfAnotherThread) {
     }
   });
   for (int i = 0; i < rounds; i++) {
-    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 7, buffer, sizeof buffer);
+    evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 7, buffer, sizeof buffer);
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
     ASSERT_TRUE(Until([&] { return delivered.load() == i + 1; })) << "lost in round " << i;
   }
 }
 
 TEST_P(IoThreads, SlowOperationsReachASleepingWaiterToo) {
-  TempFile file;
+  File file{*this};
   std::string data(kLargeWrite, 'w');
   std::atomic<int> delivered{0};
   constexpr int kRounds = 30;
@@ -115,8 +114,8 @@ TEST_P(IoThreads, SlowOperationsReachASleepingWaiterToo) {
     }
   });
   for (int i = 0; i < kRounds; i++) {
-    evpoll_io io = i % 2 ? MakeIo(EVPOLL_IO_FSYNC, file.handle, 1)
-                         : MakeIo(EVPOLL_IO_WRITE, file.handle, 2, data.data(), kLargeWrite);
+    evpoll_io io = i % 2 ? MakeIo(EVPOLL_OP_FSYNC, file.handle, 1)
+                         : MakeIo(EVPOLL_OP_WRITE, file.handle, 2, data.data(), kLargeWrite);
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
     ASSERT_TRUE(Until([&] { return delivered.load() == i + 1; })) << "lost in round " << i;
   }
@@ -124,7 +123,7 @@ TEST_P(IoThreads, SlowOperationsReachASleepingWaiterToo) {
 
 TEST_P(IoThreads, SubmittersAndACancellerAtOnceStillGiveOneCompletionEach) {
   Open(0, 256);
-  TempFile file(std::string(4096, 'r'));
+  File file(*this, std::string(4096, 'r'));
   constexpr size_t kSubmitters = 3;
   const size_t each = static_cast<size_t>(Rounds(3000));
   std::vector<char> buffers(kSubmitters * each);
@@ -137,7 +136,7 @@ TEST_P(IoThreads, SubmittersAndACancellerAtOnceStillGiveOneCompletionEach) {
     for (size_t t = 0; t < kSubmitters; t++)
       threads.emplace_back([&, t] {
         for (size_t i = t * each; i < (t + 1) * each && !stop; i++) {
-          evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, i, &buffers[i], 1,
+          evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, i, &buffers[i], 1,
                                 static_cast<int64_t>(i % 4096));
           while (evpoll_submit(p, &io, 1) == 0 && !stop) std::this_thread::yield();
           ops[i] = io.op;
@@ -146,7 +145,7 @@ TEST_P(IoThreads, SubmittersAndACancellerAtOnceStillGiveOneCompletionEach) {
     threads.emplace_back([&] {
       for (size_t i = 0; !stop; i = (i + 7) % ops.size()) {
         const uint64_t op = ops[i] ? ops[i].load() : ~uint64_t{0};
-        const int32_t asked = i % 500 ? evpoll_cancel(p, op) : evpoll_cancel(p, EVPOLL_OP_ALL);
+        const int32_t asked = i % 500 ? evpoll_cancel(p, op) : evpoll_cancel_all(p);
         EXPECT_TRUE(asked >= 0 || asked == EVPOLL_ERR_NOT_FOUND) << asked;
         if (i % 64 == 0) std::this_thread::yield();
       }
@@ -166,14 +165,49 @@ TEST_P(IoThreads, SubmittersAndACancellerAtOnceStillGiveOneCompletionEach) {
   EXPECT_EQ(Stats().io_submitted, Stats().io_completed);
 }
 
+TEST_P(IoThreads, TheIdIsWrittenBeforeTheEventCanCome) {
+  File file(*this, "content");
+  const size_t total = static_cast<size_t>(Rounds(4000));
+  std::vector<evpoll_io> ios(total);
+  std::vector<char> bytes(total);
+  for (size_t i = 0; i < total; i++) ios[i] = MakeIo(EVPOLL_OP_READ, file.handle, i, &bytes[i], 1);
+  Thread waiter([&] {
+    evpoll_event e;
+    for (size_t i = 0; i < total; i++) {
+      ASSERT_EQ(1, LongWait(p, &e, 1));
+      ASSERT_EQ(ios[e.token].op, e.op);
+    }
+  });
+  for (size_t i = 0; i < total; i += 8) ASSERT_EQ(8, evpoll_submit(p, &ios[i], 8));
+}
+
+TEST_P(IoThreads, AListsIdIsWrittenBeforeItsEventCanCome) {
+  File file(*this, "content");
+  const size_t total = static_cast<size_t>(Rounds(1000));
+  std::vector<uint64_t> ids(total);
+  std::vector<char> bytes(2 * total);
+  Thread waiter([&] {
+    evpoll_event e;
+    for (size_t i = 0; i < total; i++) {
+      ASSERT_EQ(1, LongWait(p, &e, 1));
+      ASSERT_EQ(ids[e.token], e.op);
+    }
+  });
+  for (size_t i = 0; i < total; i++) {
+    evpoll_io ios[2] = {MakeIo(EVPOLL_OP_READ, file.handle, 1, &bytes[2 * i], 1),
+                        MakeIo(EVPOLL_OP_READ, file.handle, 2, &bytes[2 * i + 1], 1)};
+    ASSERT_EQ(2, evpoll_submit_list(p, ios, 2, i, &ids[i]));
+  }
+}
+
 TEST_P(IoThreads, AListOfOneThreadIsTakenByAnother) {
-  TempFile file("0123456789");
+  File file(*this, "0123456789");
   char to[8][2];
   for (int round = 0; round < 20; round++) {
     Thread submitter([&] {
       std::vector<evpoll_io> ios;
       for (int i = 0; i < 8; i++)
-        ios.push_back(MakeIo(EVPOLL_IO_READ, file.handle, 1, to[i], 2, i));
+        ios.push_back(MakeIo(EVPOLL_OP_READ, file.handle, 1, to[i], 2, i));
       EXPECT_EQ(8, evpoll_submit_list(p, ios.data(), 8, 5, nullptr));
     });
     const evpoll_event e = WaitOne();
@@ -187,7 +221,7 @@ TEST_P(IoThreads, AListOfOneThreadIsTakenByAnother) {
 
 TEST_P(IoThreads, RoomFreedByTheWaiterIsSeenBySubmitters) {
   Open(0, 1);
-  TempFile file("content");
+  File file(*this, "content");
   char buffers[2][8];
   const int rounds = Rounds(1000);
   std::atomic<bool> stop{false};
@@ -195,7 +229,7 @@ TEST_P(IoThreads, RoomFreedByTheWaiterIsSeenBySubmitters) {
   for (int t = 0; t < 2; t++)
     submitters[t] = Thread([&, t] {
       for (int i = 0; i < rounds && !stop; i++) {
-        evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, buffers[t], 8);
+        evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 1, buffers[t], 8);
         while (evpoll_submit(p, &io, 1) == 0 && !stop) {
           EXPECT_EQ(EVPOLL_ERR_AGAIN, io.status);
           std::this_thread::yield();
@@ -207,7 +241,7 @@ TEST_P(IoThreads, RoomFreedByTheWaiterIsSeenBySubmitters) {
 }
 
 TEST_P(IoWaiters, EachCompletionReachesExactlyOneOfManyWaiters) {
-  TempFile file(std::string(4096, 'r'));
+  File file(*this, std::string(4096, 'r'));
   const size_t total = static_cast<size_t>(Rounds(6000));
   Open(0, 512);
   std::vector<char> buffers(total);
@@ -228,7 +262,7 @@ TEST_P(IoWaiters, EachCompletionReachesExactlyOneOfManyWaiters) {
         EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, n);
       });
     for (size_t i = 0; i < total; i++) {
-      evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, i, &buffers[i], 1);
+      evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, i, &buffers[i], 1);
       ASSERT_TRUE(Until([&] { return evpoll_submit(p, &io, 1) == 1; })) << i;
     }
     EXPECT_TRUE(Until([&] { return got.load() == total; })) << got.load();
@@ -241,7 +275,7 @@ TEST_P(IoWaiters, ShutdownLetsAllWaitersLeaveAndLosesNoCompletion) {
   std::string data(kLargeWrite, 'w');
   for (int round = 0; round < 10; round++) {
     Open();
-    TempFile file;
+    File file(*this);
     std::atomic<int> got{0}, left{0};
     {
       std::vector<Thread> waiters;
@@ -256,8 +290,8 @@ TEST_P(IoWaiters, ShutdownLetsAllWaitersLeaveAndLosesNoCompletion) {
       std::vector<evpoll_io> ios;
       for (uint64_t i = 0; i < 16; i++)
         ios.push_back(i % 4 == 3
-                          ? MakeIo(EVPOLL_IO_FSYNC, file.handle, i)
-                          : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kLargeWrite));
+                          ? MakeIo(EVPOLL_OP_FSYNC, file.handle, i)
+                          : MakeIo(EVPOLL_OP_WRITE, file.handle, i, data.data(), kLargeWrite));
       EXPECT_EQ(16, evpoll_submit(p, ios.data(), 16));
       EXPECT_EQ(0, evpoll_shutdown(p));
     }
@@ -266,50 +300,16 @@ TEST_P(IoWaiters, ShutdownLetsAllWaitersLeaveAndLosesNoCompletion) {
   }
 }
 
-TEST_P(IoBound, OtherThreadsAreSentAwayAndNothingIsStarted) {
-  TempFile file("content");
-  char buffer[8];
-  RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, 8));
-  Thread other([&] {
-    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, 8);
-    evpoll_event e;
-    EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_submit(p, &io, 1));
-    EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_submit_list(p, &io, 1, 1, nullptr));
-    EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_turn(p, nullptr, 0, &io, 1, &e, 1, 0));
-    EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_attach(p, file.handle));
-    EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_cancel(p, EVPOLL_OP_ALL));
-    EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_cancel_handle(p, file.handle));
-  });
-  other.Join();
-  EXPECT_EQ(1u, Stats().io_submitted);
-  ExpectQuiet();
-}
-
-TEST_P(IoBound, OtherThreadsMayTakeResultsAndReadStats) {
-  TempFile file("content");
-  char buffer[8];
-  evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, 8);
-  uint64_t op = 0;
-  ASSERT_EQ(1, evpoll_submit_list(p, &io, 1, 1, &op));
-  WaitOne();
-  Thread other([&] {
-    evpoll_result result;
-    EXPECT_EQ(1, evpoll_list_take(p, op, &result, 1));
-    EXPECT_EQ(7, result.result);
-    EXPECT_EQ(1u, Stats().io_completed);
-  });
-}
-
-TEST_P(IoBound, WhenItsThreadHasEndedAnotherMayCloseIt) {
+TEST_P(IoThreads, WhenItsThreadHasEndedAnotherMayCloseIt) {
   std::string data(kLargeWrite, 'w');
   for (int round = 0; round < 10; round++) {
     Open();
-    TempFile file;
+    File file(*this);
     Thread owner([&] {
       std::vector<evpoll_io> ios;
       for (uint64_t i = 0; i < 24; i++)
-        ios.push_back(i % 4 == 3 ? MakeIo(EVPOLL_IO_FSYNC, file.handle, i)
-                                 : MakeIo(EVPOLL_IO_WRITE, file.handle, i, data.data(), kLargeWrite,
+        ios.push_back(i % 4 == 3 ? MakeIo(EVPOLL_OP_FSYNC, file.handle, i)
+                                 : MakeIo(EVPOLL_OP_WRITE, file.handle, i, data.data(), kLargeWrite,
                                           static_cast<int64_t>(i * kLargeWrite)));
       EXPECT_EQ(24, evpoll_submit(p, ios.data(), 24));
       evpoll_event e;
@@ -321,14 +321,14 @@ TEST_P(IoBound, WhenItsThreadHasEndedAnotherMayCloseIt) {
   }
 }
 
-TEST_P(IoBound, WhenItsThreadHasEndedMoreThanAQueueHoldsIsClosedToo) {
+TEST_P(IoThreads, WhenItsThreadHasEndedMoreThanAQueueHoldsIsClosedToo) {
   Open(0, 20000);
-  TempFile file("content");
+  File file(*this, "content");
   std::vector<char> bytes(20000);
   Thread owner([&] {
     std::vector<evpoll_io> ios;
     for (size_t i = 0; i < bytes.size(); i++)
-      ios.push_back(MakeIo(EVPOLL_IO_READ, file.handle, i, &bytes[i], 1));
+      ios.push_back(MakeIo(EVPOLL_OP_READ, file.handle, i, &bytes[i], 1));
     EXPECT_EQ(20000, evpoll_submit(p, ios.data(), 20000));
   });
   owner.Join();
@@ -336,12 +336,12 @@ TEST_P(IoBound, WhenItsThreadHasEndedMoreThanAQueueHoldsIsClosedToo) {
   p = nullptr;
 }
 
-TEST_P(IoBound, AWakeOfAnotherThreadEndsAWaitWithOperationsInFlight) {
-  TempFile file;
+TEST_P(IoThreads, AWakeOfAnotherThreadEndsAWaitWithOperationsInFlight) {
+  File file{*this};
   std::string data(kLargeWrite, 'w');
   for (int round = 0; round < 50; round++) {
-    evpoll_io ios[2] = {MakeIo(EVPOLL_IO_WRITE, file.handle, 1, data.data(), kLargeWrite),
-                        MakeIo(EVPOLL_IO_FSYNC, file.handle, 2)};
+    evpoll_io ios[2] = {MakeIo(EVPOLL_OP_WRITE, file.handle, 1, data.data(), kLargeWrite),
+                        MakeIo(EVPOLL_OP_FSYNC, file.handle, 2)};
     ASSERT_EQ(2, evpoll_submit(p, ios, 2));
     Thread other([&] { EXPECT_EQ(0, evpoll_wake(p)); });
     size_t wakes = 0;

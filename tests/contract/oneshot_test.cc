@@ -246,7 +246,7 @@ TEST_P(Oneshot, EveryOtherOneRearmedIsReportedAlone) {
   }
 }
 
-EVP_CONTRACT_FREE_THREADED(OneshotThreads);
+EVP_CONTRACT(OneshotThreads);
 
 // In a single-waiter poller a rearm may cost no system call, unless somebody sleeps.
 TEST_P(OneshotThreads, ARearmByAnotherThreadReachesTheWaiter) {

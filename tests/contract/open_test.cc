@@ -3,6 +3,7 @@
 // the names of statuses.
 #include "contract.h"
 
+#include <atomic>
 #include <cstring>
 #include <set>
 #include <string>
@@ -26,8 +27,8 @@ void CloseNow(evpoll *p) {
   EXPECT_EQ(0, evpoll_close(p, kLong));
 }
 
-struct evpoll_info InfoOf(evpoll *p) {
-  struct evpoll_info info = {};
+struct evpoll_poller_info InfoOf(evpoll *p) {
+  struct evpoll_poller_info info = {};
   info.struct_size = sizeof info;
   EXPECT_EQ(0, evpoll_info(p, &info));
   return info;
@@ -36,9 +37,9 @@ struct evpoll_info InfoOf(evpoll *p) {
 TEST(OpenOptions, NullMeansDefaults) {
   evpoll *p = nullptr;
   ASSERT_EQ(0, evpoll_open(nullptr, &p));
-  const struct evpoll_info info = InfoOf(p);
+  const struct evpoll_poller_info info = InfoOf(p);
   EXPECT_EQ(0u, info.open_flags);
-  EXPECT_EQ(4096u, info.io_limit);
+  EXPECT_EQ(1048576u, info.io_limit);
   EXPECT_EQ(4u, info.pool_threads);
   CloseNow(p);
 }
@@ -51,9 +52,9 @@ TEST(OpenOptions, TheShortestStructHoldsOnlyFlags) {
   options.flags = EVPOLL_OPEN_SINGLE_WAITER;
   evpoll *p = nullptr;
   ASSERT_EQ(0, evpoll_open(&options, &p));
-  const struct evpoll_info info = InfoOf(p);
+  const struct evpoll_poller_info info = InfoOf(p);
   EXPECT_EQ(static_cast<uint32_t>(EVPOLL_OPEN_SINGLE_WAITER), info.open_flags);
-  EXPECT_EQ(4096u, info.io_limit);
+  EXPECT_EQ(1048576u, info.io_limit);
   EXPECT_EQ(4u, info.pool_threads);
   evpoll_event event;
   ASSERT_EQ(0, evpoll_wake(p));
@@ -70,7 +71,7 @@ TEST(OpenOptions, AStructThatEndsBehindTheWakeTokenIsTaken) {
   options.wake_token = 77;
   evpoll *p = nullptr;
   ASSERT_EQ(0, evpoll_open(&options, &p));
-  EXPECT_EQ(4096u, InfoOf(p).io_limit);
+  EXPECT_EQ(1048576u, InfoOf(p).io_limit);
   evpoll_event event;
   ASSERT_EQ(0, evpoll_wake(p));
   ASSERT_EQ(1, LongWait(p, &event, 1));
@@ -114,8 +115,8 @@ TEST(OpenOptions, ImpossibleStructSizesAreInvalid) {
   }
 }
 
-TEST(OpenOptions, UnknownFlagsAreInvalidAndLeaveTheOutputAlone) {
-  const uint32_t known = EVPOLL_OPEN_SINGLE_WAITER | EVPOLL_OPEN_THREAD_BOUND |
+TEST(OpenOptions, UnknownFlagsAreUnsupportedAndLeaveTheOutputAlone) {
+  const uint32_t known = EVPOLL_OPEN_SINGLE_WAITER | EVPOLL_OPEN_INTERRUPTIBLE |
                          EVPOLL_OPEN_NO_URING | EVPOLL_OPEN_NATIVE_IO_ONLY;
   for (int bit = 0; bit < 32; bit++) {
     const uint32_t flag = 1u << bit;
@@ -124,7 +125,7 @@ TEST(OpenOptions, UnknownFlagsAreInvalidAndLeaveTheOutputAlone) {
     options.known.flags = flag;
     evpoll *const untouched = reinterpret_cast<evpoll *>(&options);
     evpoll *p = untouched;
-    EXPECT_EQ(EVPOLL_ERR_INVALID, options.Open(&p)) << "bit " << bit;
+    EXPECT_EQ(EVPOLL_ERR_UNSUPPORTED, options.Open(&p)) << "bit " << bit;
     EXPECT_EQ(untouched, p);
   }
 }
@@ -132,7 +133,7 @@ TEST(OpenOptions, UnknownFlagsAreInvalidAndLeaveTheOutputAlone) {
 TEST(OpenOptions, LimitsOutOfRangeAreInvalid) {
   evpoll *p = nullptr;
   LargeOptions operations(kOptionsSize), threads(kOptionsSize);
-  operations.known.io_limit = 1048577;
+  operations.known.io_limit = 4194305;
   EXPECT_EQ(EVPOLL_ERR_INVALID, operations.Open(&p));
   threads.known.pool_threads = 257;
   EXPECT_EQ(EVPOLL_ERR_INVALID, threads.Open(&p));
@@ -140,7 +141,7 @@ TEST(OpenOptions, LimitsOutOfRangeAreInvalid) {
 }
 
 TEST(OpenOptions, LimitsAtTheirEndsAreTaken) {
-  for (uint32_t io_limit : {1u, 1048576u})
+  for (uint32_t io_limit : {1u, 4194304u})
     for (uint32_t pool_threads : {1u, 256u}) {
       LargeOptions options(kOptionsSize);
       options.known.io_limit = io_limit;
@@ -179,7 +180,7 @@ TEST(OpenOptions, NothingServesFilesWhenBothEnginesAreForbidden) {
   options.known.flags = EVPOLL_OPEN_NO_URING | EVPOLL_OPEN_NATIVE_IO_ONLY;
   evpoll *p = nullptr;
   ASSERT_EQ(0, options.Open(&p));
-  const struct evpoll_info info = InfoOf(p);
+  const struct evpoll_poller_info info = InfoOf(p);
   if (info.backend == EVPOLL_BACKEND_EPOLL) {
     EXPECT_EQ(static_cast<uint32_t>(EVPOLL_ENGINE_NONE), info.io_engine);
     EXPECT_EQ(0u, info.features & EVPOLL_FEATURE_FILE_IO);
@@ -206,13 +207,11 @@ EVP_CONTRACT(Info);
 TEST_P(Info, TellsTheFlagsInForce) {
   const uint32_t flags = InfoOf(p).open_flags;
   EXPECT_EQ(GetParam().flags, flags & GetParam().flags);
-  // A thread-bound poller has one waiter at most.
   EXPECT_EQ(SingleWaiter(GetParam()), (flags & EVPOLL_OPEN_SINGLE_WAITER) != 0);
-  EXPECT_EQ(ThreadBound(GetParam()), (flags & EVPOLL_OPEN_THREAD_BOUND) != 0);
 }
 
 TEST_P(Info, TellsWhatThePollerIsMadeOf) {
-  const struct evpoll_info info = InfoOf(p);
+  const struct evpoll_poller_info info = InfoOf(p);
   EXPECT_EQ(static_cast<uint32_t>(evpoll_version()), info.version);
   EXPECT_GE(info.backend, static_cast<uint32_t>(EVPOLL_BACKEND_EPOLL));
   EXPECT_LE(info.backend, static_cast<uint32_t>(EVPOLL_BACKEND_AFD));
@@ -236,10 +235,10 @@ TEST_P(Info, TellsThePoolWhereUringIsForbidden) {
 }
 
 TEST_P(Info, FillsAShortStructAndNothingBehindIt) {
-  alignas(8) unsigned char bytes[sizeof(struct evpoll_info)];
+  alignas(8) unsigned char bytes[sizeof(struct evpoll_poller_info)];
   for (uint32_t size : {8u, 12u, 13u, 36u}) {
     std::memset(bytes, 0xA5, sizeof bytes);
-    struct evpoll_info *info = reinterpret_cast<struct evpoll_info *>(bytes);
+    struct evpoll_poller_info *info = reinterpret_cast<struct evpoll_poller_info *>(bytes);
     info->struct_size = size;
     ASSERT_EQ(0, evpoll_info(p, info)) << size;
     EXPECT_EQ(static_cast<uint32_t>(evpoll_version()), info->version);
@@ -249,20 +248,20 @@ TEST_P(Info, FillsAShortStructAndNothingBehindIt) {
 
 TEST_P(Info, FillsALongStructWithZerosWhereItKnowsNothing) {
   alignas(8) unsigned char bytes[4096 + 8];
-  for (uint32_t size : {static_cast<uint32_t>(sizeof(struct evpoll_info)) + 1, 4096u}) {
+  for (uint32_t size : {static_cast<uint32_t>(sizeof(struct evpoll_poller_info)) + 1, 4096u}) {
     std::memset(bytes, 0xA5, sizeof bytes);
-    struct evpoll_info *info = reinterpret_cast<struct evpoll_info *>(bytes);
+    struct evpoll_poller_info *info = reinterpret_cast<struct evpoll_poller_info *>(bytes);
     info->struct_size = size;
     ASSERT_EQ(0, evpoll_info(p, info)) << size;
     EXPECT_EQ(InfoOf(p).io_length_limit, info->io_length_limit);
-    for (size_t i = sizeof(struct evpoll_info); i < size; i++) ASSERT_EQ(0, bytes[i]) << i;
+    for (size_t i = sizeof(struct evpoll_poller_info); i < size; i++) ASSERT_EQ(0, bytes[i]) << i;
     for (size_t i = size; i < sizeof bytes; i++) ASSERT_EQ(0xA5, bytes[i]) << i;
   }
 }
 
 TEST_P(Info, ImpossibleArgumentsAreInvalid) {
   alignas(8) unsigned char bytes[5000] = {};
-  struct evpoll_info *info = reinterpret_cast<struct evpoll_info *>(bytes);
+  struct evpoll_poller_info *info = reinterpret_cast<struct evpoll_poller_info *>(bytes);
   for (uint32_t size : {0u, 7u, 4097u, 0xFFFFFFFFu}) {
     info->struct_size = size;
     EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_info(p, info)) << size;
@@ -304,6 +303,39 @@ TEST_P(Describe, ImpossibleArgumentsAreInvalid) {
   EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_describe(p, text, INT32_MIN));
   EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_describe(nullptr, text, 16));
   EXPECT_STREQ("untouched", text);
+}
+
+TEST(Time, NeverRunsBackwards) {
+  int64_t last = evpoll_now();
+  for (int i = 0; i < 10000; i++) {
+    const int64_t now = evpoll_now();
+    ASSERT_LE(last, now);
+    last = now;
+  }
+}
+
+TEST(Time, NeverRunsBackwardsFromThreadToThread) {
+  std::atomic<int64_t> latest{evpoll_now()};
+  std::vector<Thread> threads;
+  for (int t = 0; t < 4; t++)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 10000; i++) {
+        const int64_t seen = latest;
+        const int64_t now = evpoll_now();
+        ASSERT_LE(seen, now);
+        latest = now;
+      }
+    });
+}
+
+TEST(Time, IsCountedInNanoseconds) {
+  evpoll *p = nullptr;
+  ASSERT_EQ(0, evpoll_open(nullptr, &p));
+  evpoll_event event;
+  const int64_t start = evpoll_now();
+  EXPECT_EQ(0, evpoll_wait(p, &event, 1, 20 * kMillisecond));
+  EXPECT_LE(20 * kMillisecond, evpoll_now() - start);
+  CloseNow(p);
 }
 
 TEST(Version, IsThatOfTheHeaderOrNewer) {

@@ -26,7 +26,8 @@ TEST_P(Shutdown, IsSticky) {
 
 TEST_P(Shutdown, RefusesWhatWouldStartSomething) {
   Pair s, other;
-  TempFile file("x");
+  File file(*this, "x");
+  TempFile unserved("x");
   ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_ONESHOT));
   ASSERT_EQ(0, evpoll_shutdown(p));
   EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
@@ -35,10 +36,11 @@ TEST_P(Shutdown, RefusesWhatWouldStartSomething) {
   EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_rearm(p, s.a, 7, EVPOLL_READABLE));
   EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_post(p, 1, 2));
   char byte = 0;
-  evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, &byte, 1);
-  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_submit(p, &io, 1));
+  evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 1, &byte, 1);
+  EXPECT_EQ(0, evpoll_submit(p, &io, 1));
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, io.status);
   EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_submit_list(p, &io, 1, 1, nullptr));
-  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_attach(p, file.handle));
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, Serve(p, unserved.handle));
   EXPECT_EQ(0, evpoll_os_error());
   EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, WaitStatus(p));
 }
@@ -94,10 +96,10 @@ TEST_P(Shutdown, DeliversPendingPostsFirst) {
 
 TEST_P(Shutdown, DeliversWhatIsInFlightFirst) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  TempFile file(std::string(65536, 'x'));
+  File file(*this, std::string(65536, 'x'));
   std::vector<std::vector<char>> buffers(64, std::vector<char>(65536));
   for (auto &b : buffers) {
-    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, b.data(), b.size());
+    evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 1, b.data(), b.size());
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
   }
   ASSERT_EQ(0, evpoll_shutdown(p));
@@ -115,7 +117,6 @@ TEST_P(Shutdown, BeforeTheFirstCall) {
 
 TEST_P(Shutdown, OfNoPollerIsInvalid) { EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_shutdown(nullptr)); }
 
-// Also in a thread-bound poller: shutdown is free.
 TEST_P(Shutdown, ByAnotherThreadEndsAWait) {
   for (int i = 0; i < Rounds(200); i++) {
     Thread other([&] { evpoll_shutdown(p); });
@@ -186,6 +187,40 @@ TEST_P(ShutdownCrowd, PostsUntilTheLastMomentAreDeliveredOrRefused) {
   }
 }
 
+TEST_P(ShutdownCrowd, OperationsUntilTheLastMomentAreDeliveredOrRefused) {
+  for (int round = 0; round < Rounds(100); round++) {
+    const int64_t start = Now();
+    File file(*this, "content");
+    char byte;
+    std::atomic<int> accepted{0}, delivered{0};
+    {
+      std::vector<Thread> threads;
+      for (int i = 0; i < 2; i++)
+        threads.emplace_back([&] {
+          int32_t n;
+          while ((n = WaitStatus(p)) > 0) delivered += n;
+          EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, n) << "a waiter was left asleep";
+        });
+      for (int i = 0; i < 2; i++)
+        threads.emplace_back([&] {
+          for (int k = 0; k < 3000; k++) {
+            evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 1, &byte, 0);
+            if (evpoll_submit(p, &io, 1) == 0) {
+              EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, io.status);
+              break;
+            }
+            accepted++;
+          }
+        });
+      EXPECT_TRUE(Until([&] { return delivered > 10 * round; }));
+      EXPECT_EQ(0, evpoll_shutdown(p));
+    }
+    ASSERT_EQ(accepted, delivered) << round;
+    ASSERT_LT(Now() - start, kLong) << "a waiter was left asleep in round " << round;
+    Open();
+  }
+}
+
 EVP_CONTRACT(Closing);
 
 TEST_P(Closing, AnIdlePollerNeedsNoTime) {
@@ -228,10 +263,10 @@ TEST_P(Closing, AfterShutdownIsFine) {
 TEST_P(Closing, OperationsInFlightAreTakenBack) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
   for (int round = 0; round < Rounds(20); round++) {
-    TempFile file(std::string(65536, 'x'));
+    File file(*this, std::string(65536, 'x'));
     std::vector<std::vector<char>> buffers(64, std::vector<char>(65536));
     for (auto &b : buffers) {
-      evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, b.data(), b.size());
+      evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 1, b.data(), b.size());
       ASSERT_EQ(1, evpoll_submit(p, &io, 1));
     }
     ASSERT_EQ(0, evpoll_close(p, EVPOLL_INFINITE));
@@ -247,10 +282,10 @@ TEST_P(Closing, OperationsInFlightAreTakenBack) {
 TEST_P(Closing, OperationsInFlightMayNeedMoreTime) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
   for (int round = 0; round < Rounds(20); round++) {
-    TempFile file(std::string(65536, 'x'));
+    File file(*this, std::string(65536, 'x'));
     std::vector<std::vector<char>> buffers(64, std::vector<char>(65536));
     for (auto &b : buffers) {
-      evpoll_io io = MakeIo(EVPOLL_IO_WRITE, file.handle, 1, b.data(), b.size());
+      evpoll_io io = MakeIo(EVPOLL_OP_WRITE, file.handle, 1, b.data(), b.size());
       ASSERT_EQ(1, evpoll_submit(p, &io, 1));
     }
     int32_t status = EVPOLL_ERR_TIMEOUT;
@@ -271,11 +306,11 @@ TEST_P(Closing, OperationsInFlightMayNeedMoreTime) {
 
 TEST_P(Closing, CompletionsThatNobodyTookAreDiscarded) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  TempFile file("content");
+  File file(*this, "content");
   char bytes[16][8];
   evpoll_io ios[16];
   for (int i = 0; i < 16; i++)
-    ios[i] = MakeIo(EVPOLL_IO_READ, file.handle, 1, bytes[i], sizeof bytes[i]);
+    ios[i] = MakeIo(EVPOLL_OP_READ, file.handle, 1, bytes[i], sizeof bytes[i]);
   ASSERT_EQ(16, evpoll_submit(p, ios, 16));
   EXPECT_EQ(1u, Wait(kLong, 1).size());
   Close();

@@ -12,7 +12,7 @@ using namespace evp;
 EVP_CONTRACT(Counters);
 
 TEST_P(Counters, StartAtZero) {
-  const struct evpoll_stats s = Stats();
+  const struct evpoll_poller_stats s = Stats();
   for (uint64_t counter :
        {s.waits, s.events, s.wakes, s.posts, s.spurious_returns, s.rearms, s.stale_hits,
         s.set_rebuilds, s.io_submitted, s.io_completed, s.io_cancelled, s.io_in_flight})
@@ -65,15 +65,15 @@ TEST_P(Counters, CountSuccessfulRearms) {
 
 TEST_P(Counters, CountOperations) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  TempFile file("0123456789");
+  File file(*this, "0123456789");
   char bytes[8][4];
   for (auto &b : bytes) {
-    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, b, sizeof b);
+    evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 1, b, sizeof b);
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
   }
   EXPECT_EQ(8u, Stats().io_submitted);
   WaitFor(8);
-  const struct evpoll_stats s = Stats();
+  const struct evpoll_poller_stats s = Stats();
   EXPECT_EQ(8u, s.io_completed);
   EXPECT_EQ(0u, s.io_cancelled);
   EXPECT_EQ(0u, s.io_in_flight);
@@ -81,7 +81,7 @@ TEST_P(Counters, CountOperations) {
 }
 
 TEST_P(Counters, DoNotCountRefusedOperations) {
-  evpoll_io io = MakeIo(EVPOLL_IO_READ, -1, 1);
+  evpoll_io io = MakeIo(EVPOLL_OP_READ, -1, 1);
   EXPECT_EQ(0, evpoll_submit(p, &io, 1));
   EXPECT_EQ(0u, Stats().io_submitted);
   EXPECT_EQ(0u, Stats().io_in_flight);
@@ -90,10 +90,10 @@ TEST_P(Counters, DoNotCountRefusedOperations) {
 TEST_P(Counters, FillAShortStructAndNothingBehindIt) {
   ASSERT_EQ(0, evpoll_wake(p));
   WaitOne();
-  alignas(8) unsigned char bytes[sizeof(struct evpoll_stats)];
+  alignas(8) unsigned char bytes[sizeof(struct evpoll_poller_stats)];
   for (uint32_t size : {8u, 16u, 17u, 24u, 32u}) {
     std::memset(bytes, 0xA5, sizeof bytes);
-    struct evpoll_stats *stats = reinterpret_cast<struct evpoll_stats *>(bytes);
+    struct evpoll_poller_stats *stats = reinterpret_cast<struct evpoll_poller_stats *>(bytes);
     stats->struct_size = size;
     ASSERT_EQ(0, evpoll_stats(p, stats)) << size;
     if (size >= 24) {
@@ -106,7 +106,7 @@ TEST_P(Counters, FillAShortStructAndNothingBehindIt) {
 TEST_P(Counters, FillALongStructWithZerosWhereTheyKnowNothing) {
   alignas(8) unsigned char bytes[4096 + 8];
   std::memset(bytes, 0xA5, sizeof bytes);
-  struct evpoll_stats *stats = reinterpret_cast<struct evpoll_stats *>(bytes);
+  struct evpoll_poller_stats *stats = reinterpret_cast<struct evpoll_poller_stats *>(bytes);
   stats->struct_size = 4096;
   ASSERT_EQ(0, evpoll_stats(p, stats));
   EXPECT_EQ(0u, stats->io_in_flight);
@@ -116,7 +116,7 @@ TEST_P(Counters, FillALongStructWithZerosWhereTheyKnowNothing) {
 
 TEST_P(Counters, ImpossibleArgumentsAreInvalid) {
   alignas(8) unsigned char bytes[5000] = {};
-  struct evpoll_stats *stats = reinterpret_cast<struct evpoll_stats *>(bytes);
+  struct evpoll_poller_stats *stats = reinterpret_cast<struct evpoll_poller_stats *>(bytes);
   for (uint32_t size : {0u, 7u, 4097u, 0xFFFFFFFFu}) {
     stats->struct_size = size;
     EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_stats(p, stats)) << size;
@@ -126,14 +126,14 @@ TEST_P(Counters, ImpossibleArgumentsAreInvalid) {
   EXPECT_EQ(EVPOLL_ERR_INVALID, evpoll_stats(nullptr, stats));
 }
 
-// stats is free in every configuration, thread-bound ones included, while the poller is at work.
+// stats may be asked for while the poller is at work.
 TEST_P(Counters, NeverRunBackwardsWhileAnotherThreadLooks) {
   std::atomic<bool> done{false};
   std::atomic<bool> backwards{false};
   Thread watcher([&] {
-    struct evpoll_stats last = {};
+    struct evpoll_poller_stats last = {};
     while (!done) {
-      struct evpoll_stats s = {};
+      struct evpoll_poller_stats s = {};
       s.struct_size = sizeof s;
       if (evpoll_stats(p, &s) != 0 || s.waits < last.waits || s.events < last.events ||
           s.posts < last.posts || s.wakes < last.wakes)

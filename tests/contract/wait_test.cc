@@ -152,7 +152,7 @@ TEST_P(Waiting, TheLargestUsefulArrayIsTaken) {
   EXPECT_EQ(2, events[0].result);
 }
 
-EVP_CONTRACT_FREE_THREADED(WaitingThreads);
+EVP_CONTRACT(WaitingThreads);
 
 TEST_P(WaitingThreads, AWaitUnderWayHearsOfNewRegistrations) {
   const int rounds = Rounds(2000);

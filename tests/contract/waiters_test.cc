@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which threads may call what, by the poller's flags: any number of waiters, one at a time, or one
-// thread for good.
+// How many threads may wait, by the poller's flags: any number, or one at a time.
 #include "contract.h"
 
 #include <atomic>
@@ -58,13 +57,13 @@ TEST_P(ManyWaiters, AsManySocketsServeAsManyWaiters) {
 
 TEST_P(ManyWaiters, AsManyOperationsServeAsManyWaiters) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  TempFile file("content");
+  File file(*this, "content");
   for (int round = 0; round < Rounds(100); round++) {
     OneEach waiters(p, 4);
     char bytes[4][8];
     evpoll_io ios[4];
     for (int i = 0; i < 4; i++)
-      ios[i] = MakeIo(EVPOLL_IO_READ, file.handle, 1, bytes[i], sizeof bytes[i]);
+      ios[i] = MakeIo(EVPOLL_OP_READ, file.handle, 1, bytes[i], sizeof bytes[i]);
     ASSERT_EQ(4, evpoll_submit(p, ios, 4));
     waiters.Join();
     ASSERT_EQ(4, waiters.served) << round;
@@ -197,119 +196,6 @@ TEST_P(SingleWaiterAtATime, ThreadsMayTakeTurns) {
     ASSERT_EQ(0, evpoll_post(p, 1, i));
     WaitOne();
   }
-}
-
-EVP_CONTRACT_BOUND(BoundToOneThread);
-
-// All calls that belong to the owner, made by somebody else.
-void ExpectRefused(evpoll *p, evpoll_handle h, evpoll_handle file) {
-  evpoll_event event;
-  EXPECT_EQ(EVPOLL_ERR_THREAD, LongWait(p, &event, 1));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_turn(p, nullptr, 0, nullptr, 0, &event, 1, kLong));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_add(p, h, 7, EVPOLL_WRITABLE, EVPOLL_LEVEL));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_modify(p, h, 7, EVPOLL_WRITABLE, EVPOLL_LEVEL));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_rearm(p, h, 7, EVPOLL_READABLE));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_remove(p, h, 7));
-  evpoll_change c = {};
-  c.action = EVPOLL_CHANGE_REMOVE;
-  c.handle = h;
-  c.token = 7;
-  c.status = 12345;
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_update(p, &c, 1));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_turn(p, &c, 1, nullptr, 0, &event, 1, kLong));
-  EXPECT_EQ(12345, c.status);
-  char byte;
-  evpoll_io io = MakeIo(EVPOLL_IO_READ, file, 1, &byte, 1);
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_submit(p, &io, 1));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_submit_list(p, &io, 1, 1, nullptr));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_cancel(p, EVPOLL_OP_ALL));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_cancel_handle(p, file));
-  EXPECT_EQ(EVPOLL_ERR_THREAD, evpoll_attach(p, file));
-  EXPECT_EQ(0, evpoll_os_error());
-}
-
-TEST_P(BoundToOneThread, OthersAreRefusedOnceTheOwnerIsKnown) {
-  Pair s;
-  TempFile file("x");
-  ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
-  Thread([&] { ExpectRefused(p, s.a, file.handle); }).Join();
-  ExpectQuiet();
-  Send(s.b, "x");
-  EXPECT_EQ(7u, WaitOne().token);
-  EXPECT_EQ(0, evpoll_remove(p, s.a, 7));
-}
-
-TEST_P(BoundToOneThread, AWaitMakesTheOwner) {
-  Pair s;
-  TempFile file("x");
-  Wait(0);
-  Thread([&] { ExpectRefused(p, s.a, file.handle); }).Join();
-}
-
-TEST_P(BoundToOneThread, TheOwnerNeedNotBeTheOneWhoOpened) {
-  Pair s;
-  TempFile file("x");
-  Thread([&] {
-    EXPECT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_ONESHOT));
-    Send(s.b, "x");
-    evpoll_event event;
-    EXPECT_EQ(1, LongWait(p, &event, 1));
-  }).Join();
-  ExpectRefused(p, s.a, file.handle);
-}
-
-TEST_P(BoundToOneThread, OthersAreRefusedWhileTheOwnerWaits) {
-  Pair s;
-  TempFile file("x");
-  std::atomic<bool> owned{false};
-  Thread owner([&] {
-    EXPECT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
-    owned = true;
-    evpoll_event event;
-    EXPECT_EQ(1, LongWait(p, &event, 1));
-    EXPECT_EQ(static_cast<uint32_t>(EVPOLL_WAKE), event.events);
-  });
-  ASSERT_TRUE(Until([&] { return owned.load(); }));
-  ExpectRefused(p, s.a, file.handle);
-  EXPECT_EQ(0, evpoll_wake(p));
-}
-
-TEST_P(BoundToOneThread, WakePostShutdownAndQuestionsAreFree) {
-  Wait(0);
-  Thread([&] {
-    EXPECT_EQ(0, evpoll_wake(p));
-    EXPECT_EQ(0, evpoll_post(p, 1, 2));
-    EXPECT_EQ(1u, Stats().waits);
-    EXPECT_NE(0u, Backend());
-    EXPECT_LT(0, evpoll_describe(p, nullptr, 0));
-  }).Join();
-  WaitFor(2);
-  Thread([&] { EXPECT_EQ(0, evpoll_shutdown(p)); }).Join();
-  evpoll_event event;
-  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, LongWait(p, &event, 1));
-}
-
-TEST_P(BoundToOneThread, AnotherThreadClosesWhenTheOwnerHasEnded) {
-  Pair s;
-  Thread([&] {
-    EXPECT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
-    evpoll_event event;
-    EXPECT_EQ(0, evpoll_wait(p, &event, 1, 0));
-  }).Join();
-  Close();
-}
-
-TEST_P(BoundToOneThread, AnotherThreadClosesOperationsWhoseOwnerHasEnded) {
-  EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  TempFile file("content");
-  char bytes[16][8];
-  Thread([&] {
-    for (auto &b : bytes) {
-      evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, b, sizeof b);
-      EXPECT_EQ(1, evpoll_submit(p, &io, 1));
-    }
-  }).Join();
-  Close();
 }
 
 } // namespace

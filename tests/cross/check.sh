@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: MIT
 # check.sh ZIG TARGET FOLDER: the library and the examples are compiled with another system's own
 # headers and linked with its libraries, for FreeBSD on x86-64 the tests and Go's package too; the
-# library exports what evpoll.def lists, and needs nothing but that system's C library.
+# library exports what evpoll.def lists, and needs nothing but that system's C library; so does the
+# library in one file.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 zig=$(realpath "$1") target=$2 folder=$(realpath -m "$3")
-options=(-DEVPOLL_BUILD_TESTS=OFF)
+options=(-DEVPOLL_BUILD_TESTS=OFF) compiler=("$zig" cc -target "$target" -fno-sanitize=undefined)
 case $target in
 x86_64-freebsd*) options=(-DEVPOLL_BUILD_TESTS=ON) ;;
-*macos*) options+=("-DCMAKE_C_FLAGS=-isystem $root/tests/cross/include") ;;
+*macos*) compiler+=(-isystem "$root/tests/cross/include") ;;
 esac
 rm -rf "$folder"
 cmake -G Ninja -S "$root" -B "$folder" --toolchain "$root/gen/zig.cmake" -DEVPOLL_ZIG="$zig" \
@@ -24,11 +25,13 @@ case $target in
 *) "$root/gen/check_abi.py" "$folder" exports ;;
 esac
 
+EMULATOR=no NM=llvm-nm-14 "$root/tests/consumer/two_files.sh" "$folder/two-files" "${compiler[@]}"
+
 # What a real kernel is asked has to compile there unchanged.
 if [[ $target == x86_64-freebsd* ]]; then
   for program in "$root"/tests/sim/freebsd/conformance.c "$root"/tests/sim/freebsd/truth/probe*.c; do
-    "$zig" cc -target "$target" -std=c11 -w -o "$folder/$(basename "$program" .c)" "$program" -lpthread
+    "${compiler[@]}" -std=c11 -w -o "$folder/$(basename "$program" .c)" "$program" -lpthread
   done
   cd "$root/bindings/go"
-  GOOS=freebsd GOARCH=amd64 CC="$zig cc -target $target -fno-sanitize=undefined" go test -c -o "$folder/go-test"
+  GOOS=freebsd GOARCH=amd64 CC="${compiler[*]}" go test -c -o "$folder/go-test"
 fi

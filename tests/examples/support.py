@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 DEADLINE = 100  # seconds; the tests' own limit in CTest is higher
@@ -25,7 +26,8 @@ class Server:
 
     def __init__(self, program, *arguments, env=None, prefix=(), before_exec=None, use_engine=None):
         command = [*prefix, os.path.join(bin_dir, program), *arguments]
-        command.append("--engine=" + {"uring": "native"}.get(use_engine or engine, "pool"))
+        if engine != "none":  # the program uses no files
+            command.append("--engine=" + {"uring": "native"}.get(use_engine or engine, "pool"))
         self.program = program
         self.lines = []
         self.errors = tempfile.TemporaryFile("w+")
@@ -59,6 +61,13 @@ class Server:
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def until_descriptors(self, n):
+        """Waits until it has no more descriptors than these: what it closed is closed."""
+        end = time.monotonic() + DEADLINE
+        while self.descriptors() > n:
+            assert time.monotonic() < end, f"{self.program} has {self.descriptors()} descriptors"
+            os.sched_yield()
 
     def finish(self):
         """Waits for the end; returns the exit code and what was printed to stderr."""

@@ -26,9 +26,8 @@ class FaultTest : public Contract {
 protected:
   void SetUp() override {
     Contract::SetUp();
-    char byte;
-    // Once: what lives as long as the process, and the C library's own caches.
-    RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, &byte, 1));
+    // Once: the C library's own caches.
+    RunIo(Read(1));
     Close();
     pieces = fault::LivePieces();
     descriptors = fault::OpenDescriptors();
@@ -42,7 +41,7 @@ protected:
     EXPECT_EQ(pieces, fault::LivePieces()) << "memory was lost";
     EXPECT_EQ(descriptors, fault::OpenDescriptors()) << "descriptors were lost";
   }
-  // evpoll_open() with this configuration; p is NULL if it fails.
+  // evpoll_open() with this configuration, without its file; p is NULL if it fails.
   int32_t TryOpen() {
     evpoll_options options = {};
     options.struct_size = sizeof options;
@@ -50,7 +49,7 @@ protected:
     return evpoll_open(&options, &p);
   }
   evpoll_io Read(uint64_t token) {
-    return MakeIo(EVPOLL_IO_READ, file.handle, token, &bytes[token % bytes.size()], 1);
+    return MakeIo(EVPOLL_OP_READ, file.handle, token, &bytes[token % bytes.size()], 1);
   }
   // The poller serves a socket, a post and a file, as if nothing had happened.
   void ExpectUsable() {
@@ -70,7 +69,7 @@ protected:
     ExpectQuiet();
   }
 
-  TempFile file{std::string(4096, 'f')};
+  File file{*this, std::string(4096, 'f')};
   std::vector<char> bytes = std::vector<char>(4096);
   size_t pieces = 0, descriptors = 0;
 };

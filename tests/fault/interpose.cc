@@ -6,7 +6,11 @@
 #include <linux/io_uring.h>
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
+#include <poll.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -54,9 +58,22 @@ std::atomic<uint64_t> seen[kCalls];
 std::atomic<bool> cache_is_cold{true};
 std::atomic<int> armed{-1}, until{0}, left{0}, error_code{0}, fired{0};
 
+std::atomic<int> blocked{-1};
+std::atomic<bool> stays{false};
+
+// The first such call stays here.
+void Stay(Call call) {
+  int expected = call;
+  if (blocked != call || !blocked.compare_exchange_strong(expected, kCalls)) return;
+  stays = true;
+  while (blocked == kCalls) sched_yield();
+  stays = false;
+}
+
 // Whether this call of the library is to fail.
 bool Fails(Call call) {
   seen[call].fetch_add(1);
+  Stay(call);
   if (armed != call) return false;
   if (until.fetch_sub(1) > 1) return false;
   if (left.fetch_sub(1) < 1) return false;
@@ -71,6 +88,13 @@ constexpr size_t kPlaces = 1 << 16;
 pthread_mutex_t pieces_lock = PTHREAD_MUTEX_INITIALIZER;
 uintptr_t pieces[kPlaces];
 size_t live = 0;
+std::atomic<size_t> wrong_frees{0};
+std::atomic<void (*)()> after_free{nullptr};
+
+// A child must not find it locked by a thread that it does not have.
+void LockPieces() { pthread_mutex_lock(&pieces_lock); }
+void UnlockPieces() { pthread_mutex_unlock(&pieces_lock); }
+[[maybe_unused]] const int guarded = pthread_atfork(LockPieces, UnlockPieces, UnlockPieces);
 
 size_t PlaceOf(uintptr_t address) { return (address >> 4) * 2654435761u % kPlaces; }
 
@@ -84,17 +108,20 @@ void Note(void *address) {
   pthread_mutex_unlock(&pieces_lock);
 }
 
-void Forget(void *address) {
-  if (!address || live == 0) return;
+bool Forget(void *address) {
+  if (!address || live == 0) return false;
   pthread_mutex_lock(&pieces_lock);
+  bool had = false;
   const uintptr_t wanted = reinterpret_cast<uintptr_t>(address);
   for (size_t i = PlaceOf(wanted); pieces[i] != 0; i = (i + 1) % kPlaces) {
     if (pieces[i] != wanted) continue;
     pieces[i] = 1; // was in use: a search goes on behind it
     live--;
+    had = true;
     break;
   }
   pthread_mutex_unlock(&pieces_lock);
+  return had;
 }
 
 template <class Function> Function Next(const char *name) {
@@ -113,28 +140,63 @@ struct Ring {
   int fd = -1;
   io_uring_params params = {};
   char *base = nullptr;
+  io_uring_sqe *sqes = nullptr;
 } ring;
+std::atomic<uint64_t> async_entries{0}, durable_entries{0};
+std::atomic<bool> overflowed{false};
+
+std::atomic<uint32_t> *RingWord(uint32_t offset) {
+  return reinterpret_cast<std::atomic<uint32_t> *>(ring.base + offset);
+}
+
+// What the library is about to hand over.
+void LookAtEntries() {
+  if (!ring.base || !ring.sqes) return;
+  const uint32_t tail = RingWord(ring.params.sq_off.tail)->load();
+  for (uint32_t i = RingWord(ring.params.sq_off.head)->load(); i != tail; i++) {
+    io_uring_sqe &sqe = ring.sqes[i & (ring.params.sq_entries - 1)];
+    if (sqe.flags & IOSQE_ASYNC) async_entries++;
+    const bool writes = sqe.opcode == IORING_OP_WRITE || sqe.opcode == IORING_OP_WRITEV;
+    if (writes && (sqe.rw_flags & RWF_DSYNC)) durable_entries++;
+  }
+}
+
+void LookAtFlags() {
+  if (ring.base && (*RingWord(ring.params.sq_off.flags) & IORING_SQ_CQ_OVERFLOW)) overflowed = true;
+}
 
 void ChangeResults() {
-  if (armed != kRingResult || !ring.base) return;
-  const auto word = [](uint32_t offset) {
-    return reinterpret_cast<std::atomic<uint32_t> *>(ring.base + offset);
-  };
-  const uint32_t tail = word(ring.params.cq_off.tail)->load(std::memory_order_acquire);
+  if (!ring.base || (armed != kRingResult && armed != kShort)) return;
+  const uint32_t tail = RingWord(ring.params.cq_off.tail)->load(std::memory_order_acquire);
   io_uring_cqe *cqes = reinterpret_cast<io_uring_cqe *>(ring.base + ring.params.cq_off.cqes);
-  for (uint32_t i = *word(ring.params.cq_off.head); i != tail; i++) {
+  for (uint32_t i = *RingWord(ring.params.cq_off.head); i != tail; i++) {
     io_uring_cqe &cqe = cqes[i & (ring.params.cq_entries - 1)];
     // Small numbers are the library's own requests.
-    if (cqe.user_data > 1024 && cqe.res >= 0 && Fails(kRingResult)) cqe.res = -error_code;
+    if (cqe.user_data <= 1024 || cqe.res < 0) continue;
+    if (Fails(kRingResult)) cqe.res = -error_code;
+    if (cqe.res > error_code && Fails(kShort)) cqe.res = error_code;
   }
 }
 
 long Enter(long fd, long submit, long wait, long flags, long arg, long size) {
   if (Fails(kRingEnter) || (submit > 0 && Fails(kRingSubmit))) return -1;
   if (submit > 1 && Fails(kRingPartial)) submit = 1;
+  if (submit > 0 && fd == ring.fd) LookAtEntries();
   const long n = System(SYS_io_uring_enter, fd, submit, wait, flags, arg, size);
   const int code = errno;
-  if (fd == ring.fd) ChangeResults();
+  if (fd == ring.fd) {
+    LookAtFlags();
+    ChangeResults();
+  }
+  errno = code;
+  return n;
+}
+
+// Completions may come while the library sleeps.
+long Sleep(long number, const long *a) {
+  const long n = System(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  const int code = errno;
+  ChangeResults();
   errno = code;
   return n;
 }
@@ -146,8 +208,15 @@ long Setup(long entries, long params) {
     ring.fd = static_cast<int>(fd);
     ring.params = *reinterpret_cast<io_uring_params *>(params);
     ring.base = nullptr;
+    ring.sqes = nullptr;
+    overflowed = false;
   }
   return fd;
+}
+
+size_t Shortened(size_t length) {
+  const size_t bytes = static_cast<size_t>(error_code);
+  return length > bytes && Fails(kShort) ? bytes : length;
 }
 
 } // namespace
@@ -159,13 +228,27 @@ void Arm(Call call, int nth, int error, int times) {
   error_code = error;
   armed = call;
 }
+void Block(Call call) { blocked = call; }
+bool Blocked() { return stays; }
+void Unblock() {
+  blocked = -1;
+  while (stays) sched_yield();
+}
 void ColdCache(bool cold) { cache_is_cold = cold; }
 int Disarm() {
   armed = -1;
   return fired;
 }
 uint64_t Seen(Call call) { return seen[call]; }
+uint64_t AsyncEntries() { return async_entries; }
+bool RingOverflowed() {
+  LookAtFlags();
+  return overflowed;
+}
+uint64_t DurableEntries() { return durable_entries; }
 size_t LivePieces() { return live; }
+size_t WrongFrees() { return wrong_frees; }
+void AfterFree(void (*body)()) { after_free = body; }
 
 size_t OpenDescriptors() {
   size_t n = 0;
@@ -222,8 +305,11 @@ void *aligned_alloc(size_t alignment, size_t size) {
   return piece;
 }
 void free(void *piece) {
-  Forget(piece);
+  const bool had = Forget(piece), ours = FromLibrary(CALLER);
+  if (ours && piece && !had) wrong_frees++;
   __libc_free(piece);
+  void (*const body)() = after_free;
+  if (ours && piece && body) body();
 }
 
 void *mmap(void *where, size_t size, int rights, int flags, int fd, off_t offset) {
@@ -234,12 +320,15 @@ void *mmap(void *where, size_t size, int rights, int flags, int fd, off_t offset
   if (ours && mapped != -1) {
     Note(reinterpret_cast<void *>(mapped));
     if (fd >= 0 && fd == ring.fd && offset == 0) ring.base = reinterpret_cast<char *>(mapped);
+    if (fd >= 0 && fd == ring.fd && offset == static_cast<off_t>(IORING_OFF_SQES))
+      ring.sqes = reinterpret_cast<io_uring_sqe *>(mapped);
   }
   return reinterpret_cast<void *>(mapped);
 }
 int munmap(void *where, size_t size) {
   Forget(where);
   if (where == ring.base) ring.base = nullptr;
+  if (where == ring.sqes) ring.sqes = nullptr;
   return static_cast<int>(System(SYS_munmap, L(where), static_cast<long>(size)));
 }
 int madvise(void *where, size_t size, int advice) {
@@ -254,6 +343,15 @@ int epoll_create1(int flags) {
 int eventfd(unsigned value, int flags) {
   if (FromLibrary(CALLER) && Fails(kEventfd)) return -1;
   return static_cast<int>(System(SYS_eventfd2, value, flags));
+}
+
+int timerfd_create(int clock, int flags) {
+  if (FromLibrary(CALLER) && Fails(kTimerCreate)) return -1;
+  return static_cast<int>(System(SYS_timerfd_create, clock, flags));
+}
+int timerfd_settime(int fd, int flags, const itimerspec *time, itimerspec *old) {
+  if (FromLibrary(CALLER) && Fails(kTimerSet)) return -1;
+  return static_cast<int>(System(SYS_timerfd_settime, fd, flags, L(time), L(old)));
 }
 
 long syscall(long number, ...) {
@@ -272,17 +370,42 @@ long syscall(long number, ...) {
     case SYS_epoll_pwait:
     case SYS_epoll_pwait2:
       if (Fails(kEpollWait)) return -1;
+      return Sleep(number, a);
+    case SYS_write:
+      if (Fails(kBell)) return -1;
+      break;
+    case SYS_recvfrom:
+      if (Fails(kRecv)) return -1;
+      break;
+    case SYS_sendto:
+      if (Fails(kSend)) return -1;
+      break;
+    case SYS_recvmsg:
+      if (Fails(kRecvMessage)) return -1;
+      break;
+    case SYS_sendmsg:
+      if (Fails(kSendMessage)) return -1;
+      break;
+    case SYS_accept4:
+      if (Fails(kAccept)) return -1;
+      break;
+    case SYS_ppoll:
+      if (Fails(kPoll)) return -1;
+      break;
+    case SYS_pwritev2:
+      if (Fails(a[3] == -1 ? kPipeWrite : kDurable)) return -1;
       break;
     case SYS_preadv2:
+      if (a[3] == -1) {
+        if (Fails(kPipeRead)) return -1;
+        break;
+      }
       if (Fails(kCachedRead)) return -1;
       if (!cache_is_cold) break;
       errno = EAGAIN;
       return -1;
     case SYS_io_uring_setup: return Setup(a[0], a[1]);
     case SYS_io_uring_enter: return Enter(a[0], a[1], a[2], a[3], a[4], a[5]);
-    case SYS_io_uring_register:
-      if (Fails(kRingRegister)) return -1;
-      break;
     }
   return System(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
@@ -301,10 +424,12 @@ int statx(int folder, const char *path, int flags, unsigned mask, struct statx *
 
 ssize_t pread(int fd, void *buffer, size_t length, off_t offset) {
   if (FromLibrary(CALLER) && Fails(kPread)) return -1;
+  if (FromLibrary(CALLER)) length = Shortened(length);
   return System(SYS_pread64, fd, L(buffer), static_cast<long>(length), offset);
 }
 ssize_t pwrite(int fd, const void *buffer, size_t length, off_t offset) {
   if (FromLibrary(CALLER) && Fails(kPwrite)) return -1;
+  if (FromLibrary(CALLER)) length = Shortened(length);
   return System(SYS_pwrite64, fd, L(buffer), static_cast<long>(length), offset);
 }
 ssize_t preadv(int fd, const iovec *pieces, int n, off_t offset) {
@@ -315,6 +440,13 @@ ssize_t pwritev(int fd, const iovec *pieces, int n, off_t offset) {
   if (FromLibrary(CALLER) && Fails(kPwritev)) return -1;
   return System(SYS_pwritev, fd, L(pieces), n, offset, 0);
 }
+ssize_t writev(int fd, const iovec *pieces, int n) {
+  if (!FromLibrary(CALLER)) return System(SYS_writev, fd, L(pieces), n);
+  if (Fails(kWritev)) return -1;
+  const iovec part = {pieces[0].iov_base, Shortened(pieces[0].iov_len)};
+  if (part.iov_len == pieces[0].iov_len) return System(SYS_writev, fd, L(pieces), n);
+  return System(SYS_writev, fd, L(&part), 1);
+}
 int fsync(int fd) {
   if (FromLibrary(CALLER) && Fails(kFsync)) return -1;
   return static_cast<int>(System(SYS_fsync, fd));
@@ -322,5 +454,59 @@ int fsync(int fd) {
 int fdatasync(int fd) {
   if (FromLibrary(CALLER) && Fails(kFdatasync)) return -1;
   return static_cast<int>(System(SYS_fdatasync, fd));
+}
+
+ssize_t recv(int fd, void *buffer, size_t length, int flags) {
+  if (FromLibrary(CALLER) && Fails(kRecv)) return -1;
+  return System(SYS_recvfrom, fd, L(buffer), static_cast<long>(length), flags, 0, 0);
+}
+ssize_t send(int fd, const void *buffer, size_t length, int flags) {
+  if (FromLibrary(CALLER) && Fails(kSend)) return -1;
+  return System(SYS_sendto, fd, L(buffer), static_cast<long>(length), flags, 0, 0);
+}
+ssize_t recvmsg(int fd, msghdr *m, int flags) {
+  if (FromLibrary(CALLER) && Fails(kRecvMessage)) return -1;
+  return System(SYS_recvmsg, fd, L(m), flags);
+}
+ssize_t sendmsg(int fd, const msghdr *m, int flags) {
+  if (FromLibrary(CALLER) && Fails(kSendMessage)) return -1;
+  return System(SYS_sendmsg, fd, L(m), flags);
+}
+int accept4(int fd, sockaddr *name, socklen_t *length, int flags) {
+  if (FromLibrary(CALLER) && Fails(kAccept)) return -1;
+  return static_cast<int>(System(SYS_accept4, fd, L(name), L(length), flags));
+}
+int getsockopt(int fd, int level, int option, void *value, socklen_t *length) noexcept {
+  if (FromLibrary(CALLER) && Fails(kGetOption)) return -1;
+  return static_cast<int>(System(SYS_getsockopt, fd, level, option, L(value), L(length)));
+}
+int setsockopt(int fd, int level, int option, const void *value, socklen_t length) noexcept {
+  if (FromLibrary(CALLER) && Fails(kSetOption)) return -1;
+  return static_cast<int>(System(SYS_setsockopt, fd, level, option, L(value), length));
+}
+int getsockname(int fd, sockaddr *name, socklen_t *length) noexcept {
+  if (FromLibrary(CALLER) && Fails(kOwnName)) return -1;
+  return static_cast<int>(System(SYS_getsockname, fd, L(name), L(length)));
+}
+int getpeername(int fd, sockaddr *name, socklen_t *length) noexcept {
+  if (FromLibrary(CALLER) && Fails(kPeerName)) return -1;
+  return static_cast<int>(System(SYS_getpeername, fd, L(name), L(length)));
+}
+int poll(pollfd *fds, nfds_t n, int timeout) {
+  if (FromLibrary(CALLER) && Fails(kPoll)) return -1;
+  const timespec end = {timeout / 1000, timeout % 1000 * 1000000l};
+  return static_cast<int>(
+      System(SYS_ppoll, L(fds), static_cast<long>(n), timeout < 0 ? 0 : L(&end), 0, 8));
+}
+int shutdown(int fd, int how) noexcept {
+  if (FromLibrary(CALLER) && Fails(kShutdown)) return -1;
+  return static_cast<int>(System(SYS_shutdown, fd, how));
+}
+int close(int fd) {
+  const bool fails = FromLibrary(CALLER) && Fails(kClose);
+  const int code = errno;
+  const long result = System(SYS_close, fd);
+  if (fails) errno = code;
+  return fails ? -1 : static_cast<int>(result);
 }
 }

@@ -3,6 +3,8 @@
 // nobody has asked it to.
 #include "fault_test.h"
 
+#include <fcntl.h>
+
 #include <cstring>
 
 namespace evp {
@@ -26,7 +28,7 @@ protected:
     Open();
     evpoll_io io = Read(1);
     RunIo(io);
-    struct evpoll_info info = {};
+    struct evpoll_poller_info info = {};
     info.struct_size = sizeof info;
     EXPECT_EQ(0, evpoll_info(p, &info));
     EVP_GATE(info.io_engine == EVPOLL_ENGINE_IO_URING, "io_uring", "the kernel refuses it");
@@ -65,52 +67,99 @@ TEST_P(FaultRing, EntriesTakenInPartOnceAllRun) {
   EXPECT_LE(2, n);
 }
 
-TEST_P(FaultRing, AFailureInTheMiddleOfABatchAcceptsWhatCameBefore) {
-  // More entries than the queue holds, and the kernel takes one at a time.
-  for (int nth : {1, 2, 3, 100, 255, 256, 257, 300}) {
-    std::vector<evpoll_io> ios;
-    for (uint64_t i = 0; i < 600; i++) ios.push_back(Read(i));
-    Arm(fault::kRingSubmit, nth, EAGAIN);
-    const int32_t accepted = evpoll_submit(p, ios.data(), 600);
-    const int failures = Disarm();
-    ASSERT_LE(0, accepted);
-    if (failures) {
-      EXPECT_LT(accepted, 600);
-      const int32_t why = accepted ? EVPOLL_ERR_AGAIN : EVPOLL_ERR_NO_MEMORY;
-      EXPECT_EQ(why, ios[static_cast<size_t>(accepted)].status) << "no completion will make room";
+// The kernel takes one at a time, and at one of them it has no room: the pool has, if there may be
+// one.
+TEST_P(FaultRing, WhatTheKernelHasNoRoomForIsDoneByThePool) {
+  for (uint32_t more : {0u, uint32_t{EVPOLL_OPEN_NATIVE_IO_ONLY}})
+    for (int nth : {1, 2, 3, 63, 64, 65, 100, 256, 300}) {
+      Open(more);
+      std::vector<evpoll_io> ios;
+      for (uint64_t i = 0; i < 600; i++) ios.push_back(Read(i));
+      Arm(fault::kRingSubmit, nth, EAGAIN);
+      const int32_t accepted = evpoll_submit(p, ios.data(), 600);
+      const int failures = Disarm();
+      if (!more || !failures) {
+        EXPECT_EQ(600, accepted);
+      }
+      int32_t count = 0;
+      for (const evpoll_io &io : ios) {
+        count += io.op != 0;
+        EXPECT_EQ(io.op ? EVPOLL_OK : EVPOLL_ERR_NO_MEMORY, io.status);
+      }
+      EXPECT_EQ(accepted, count);
+      std::vector<int> seen(600);
+      for (const evpoll_event &e : WaitFor(static_cast<size_t>(accepted))) {
+        ASSERT_EQ(ios[e.token].op, e.op);
+        ASSERT_EQ(1, ++seen[e.token]);
+        EXPECT_EQ(1, e.result);
+      }
+      ExpectQuiet();
+      EXPECT_EQ(0u, Stats().io_in_flight);
     }
-    std::vector<int> seen(600);
-    for (const evpoll_event &e : WaitFor(static_cast<size_t>(accepted))) {
-      ASSERT_GT(static_cast<uint64_t>(accepted), e.token);
-      ASSERT_EQ(1, ++seen[e.token]);
-      EXPECT_EQ(1, e.result);
-    }
-    ExpectQuiet();
-    EXPECT_EQ(0u, Stats().io_in_flight);
-  }
 }
+
+// Else it needs memory for a completion, and loses it for want of that. A ring of 16 and the usual
+// one; what there is no room for is the pool's, or refused.
+TEST_P(FaultRing, TheKernelNeverHasMoreThanTheRingHoldsCompletionsOf) {
+  for (int small : {0, 1})
+    for (uint32_t more : {0u, uint32_t{EVPOLL_OPEN_NATIVE_IO_ONLY}})
+      for (bool cancel : {false, true}) {
+        Arm(fault::kRingSetup, 1, ENOMEM, small);
+        Open(more);
+        ASSERT_EQ(small, Disarm());
+        std::vector<evpoll_io> ios(6000, MakeIo(EVPOLL_OP_FDATASYNC, file.handle, 0));
+        for (size_t i = 0; i < ios.size(); i += 2) ios[i] = Read(0);
+        const int32_t accepted = evpoll_submit(p, ios.data(), 6000);
+        EXPECT_TRUE(accepted == 6000 || (more && accepted >= 8)) << accepted;
+        if (cancel) {
+          EXPECT_LE(0, evpoll_cancel_handle(p, file.handle));
+        }
+        for (const evpoll_event &e : WaitFor(static_cast<size_t>(accepted), 256))
+          EXPECT_TRUE(e.status == EVPOLL_OK || (cancel && e.status == EVPOLL_ERR_CANCELLED));
+        EXPECT_FALSE(fault::RingOverflowed());
+        ExpectUsable();
+      }
+}
+
+// EFAULT is what a cold read ends with when the thread that submitted it has ended.
+constexpr int kGivenUp[] = {ECANCELED, EINTR, EAGAIN, EFAULT};
 
 TEST_P(FaultRing, OperationsThatWereGivenUpUnaskedAreDoneAllTheSame) {
-  for (int error : {ECANCELED, EINTR, EAGAIN})
-    for (int nth : {1, 2, 16}) {
-      SCOPED_TRACE(std::strerror(error));
-      Arm(fault::kRingResult, nth, error);
-      RunMany(16);
-      EXPECT_EQ(1, Disarm());
-    }
+  for (uint32_t more : {0u, uint32_t{EVPOLL_OPEN_NATIVE_IO_ONLY}}) {
+    Open(more);
+    for (int error : kGivenUp)
+      for (int nth : {1, 2, 16}) {
+        SCOPED_TRACE(std::strerror(error));
+        Arm(fault::kRingResult, nth, error);
+        RunMany(16);
+        EXPECT_EQ(1, Disarm());
+      }
+  }
 }
 
-TEST_P(FaultRing, OperationsThatWereGivenUpSeveralTimesAreDoneAllTheSame) {
-  for (int error : {ECANCELED, EINTR, EAGAIN}) {
+TEST_P(FaultRing, EachOfThemIsDoneOnceMoreAndByThePool) {
+  for (int error : kGivenUp) {
     SCOPED_TRACE(std::strerror(error));
-    Arm(fault::kRingResult, 1, error, 50);
+    const uint64_t before = fault::Seen(fault::kPread);
+    Arm(fault::kRingResult, 1, error, kAll);
     RunMany(16);
-    EXPECT_LE(16, Disarm()); // the next try may not come back so soon that it is changed too
+    EXPECT_EQ(16, Disarm());
+    EXPECT_EQ(before + 16, fault::Seen(fault::kPread));
   }
+}
+
+TEST_P(FaultRing, WithoutAPoolTheKernelIsAskedOnceMoreAndThenItsWordCounts) {
+  Open(EVPOLL_OPEN_NATIVE_IO_ONLY);
+  Arm(fault::kRingResult, 1, EAGAIN, kAll);
+  const evpoll_event e = RunIo(Read(1));
+  EXPECT_EQ(2, Disarm());
+  EXPECT_EQ(EVPOLL_ERR_AGAIN, e.status);
+  ExpectUsable();
 }
 
 TEST_P(FaultRing, WhatIsSubmittedAgainMayMeetAFullKernel) {
   // An operation that was given up, and cannot be submitted again at once: it ends, with a reason.
+  Open(EVPOLL_OPEN_NATIVE_IO_ONLY);
   evpoll_io io = Read(1);
   Arm(fault::kRingResult, 1, ECANCELED);
   ASSERT_EQ(1, evpoll_submit(p, &io, 1));
@@ -122,6 +171,19 @@ TEST_P(FaultRing, WhatIsSubmittedAgainMayMeetAFullKernel) {
   ASSERT_EQ(1, n);
   EXPECT_EQ(io.op, e.op);
   EXPECT_TRUE(e.status == 0 || (changed && e.status == EVPOLL_ERR_NO_MEMORY)) << e.status;
+  ExpectUsable();
+}
+
+// Given up for the cancel's sake, whatever the kernel calls it.
+TEST_P(FaultRing, WhatWasAskedToEndAndGivenUpIsCancelled) {
+  for (int error : kGivenUp) {
+    evpoll_io io = Read(1);
+    Arm(fault::kRingResult, 1, error);
+    ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+    if (Disarm() == 0) continue; // it was not over yet
+    EXPECT_EQ(1, evpoll_cancel(p, io.op));
+    EXPECT_EQ(EVPOLL_ERR_CANCELLED, WaitOne().status) << std::strerror(error);
+  }
   ExpectUsable();
 }
 
@@ -155,35 +217,43 @@ TEST_P(FaultRing, ACancelThatTheKernelDoesNotTakeLeavesTheOperation) {
   for (uint64_t i = 0; i < 8; i++) ios[i] = Read(i);
   ASSERT_EQ(8, evpoll_submit(p, ios, 8));
   Arm(fault::kRingSubmit, 1, EAGAIN, kAll);
-  const int32_t asked = evpoll_cancel(p, EVPOLL_OP_ALL);
+  const int32_t asked = evpoll_cancel_all(p);
   Disarm();
   EXPECT_LE(0, asked);
   WaitFor(8);
   ExpectUsable();
 }
 
-TEST_P(FaultRing, WithoutMemoryToWatchTheSocketsTheyAreStillSeen) {
-  // In some pollers the ring watches the sockets; that request may be refused for ever.
-  Pair pair;
-  ASSERT_EQ(0, evpoll_add(p, pair.a, 5, EVPOLL_READABLE, EVPOLL_LEVEL));
-  evpoll_io ios[2] = {Read(1), MakeIo(EVPOLL_IO_FSYNC, file.handle, 2)};
-  ASSERT_EQ(2, evpoll_submit(p, ios, 2));
-  Send(pair.b, "x");
-  Arm(fault::kRingSubmit, 1, ENOMEM, kAll);
-  bool socket = false, one = false, two = false;
-  EXPECT_TRUE(Until([&] {
-    for (const evpoll_event &e : Wait(kLong, 1)) {
-      socket |= e.token == 5;
-      one |= e.token == 1;
-      two |= e.token == 2;
-    }
-    return (socket && one && two) || HasFailure();
-  }));
-  Disarm();
-  EXPECT_EQ("x", Drain(pair.a));
-  ExpectQuiet();
-  EXPECT_EQ(0, evpoll_remove(p, pair.a, 5));
-  ExpectUsable();
+// By number they would be read, or written, late: seen to reach the next file of that number.
+TEST_P(FaultRing, NothingIsLeftToTheKernelsThreadsByNumber) {
+  std::vector<evpoll_io> ios;
+  evpoll_iovec piece = {EVPOLL_ADDR(bytes.data()), 100};
+  for (uint32_t code : {EVPOLL_OP_READ, EVPOLL_OP_WRITE})
+    ios.push_back(MakeIo(code, file.handle, 1, bytes.data(), 100));
+  for (uint32_t code : {EVPOLL_OP_READV, EVPOLL_OP_WRITEV})
+    ios.push_back(MakeIo(code, file.handle, 1, &piece, 1));
+  for (uint32_t code : {EVPOLL_OP_FSYNC, EVPOLL_OP_FDATASYNC})
+    ios.push_back(MakeIo(code, file.handle, 1));
+  const uint64_t before = fault::Seen(fault::kRingSubmit);
+  for (int round = 0; round < 20; round++) {
+    ASSERT_EQ(6, evpoll_submit(p, ios.data(), 6));
+    WaitFor(6);
+  }
+  EXPECT_LE(before + 20, fault::Seen(fault::kRingSubmit));
+  EXPECT_EQ(0u, fault::AsyncEntries());
+}
+
+// 20,000 in flight are asked by few calls of the system.
+TEST_P(FaultRing, CancellingAllIsFewCalls) {
+  std::vector<evpoll_io> ios(20000, MakeIo(EVPOLL_OP_FDATASYNC, file.handle, 1));
+  ASSERT_EQ(20000, evpoll_submit(p, ios.data(), 20000));
+  const uint64_t before = fault::Seen(fault::kRingEnter);
+  EXPECT_EQ(20000, evpoll_cancel_all(p));
+  EXPECT_GE(before + 320, fault::Seen(fault::kRingEnter));
+  size_t cancelled = 0;
+  for (const evpoll_event &e : WaitFor(20000, 4096)) cancelled += e.status == EVPOLL_ERR_CANCELLED;
+  EXPECT_EQ(cancelled, Stats().io_cancelled);
+  EXPECT_LT(10000u, cancelled) << "most of them were still waiting for a thread of the kernel";
 }
 
 } // namespace

@@ -24,19 +24,13 @@ struct Config {
   uint32_t flags;
 };
 inline void PrintTo(const Config &c, std::ostream *os) { *os << c.name; }
-inline bool SingleWaiter(const Config &c) {
-  return c.flags & (EVPOLL_OPEN_SINGLE_WAITER | EVPOLL_OPEN_THREAD_BOUND);
-}
-inline bool ThreadBound(const Config &c) { return c.flags & EVPOLL_OPEN_THREAD_BOUND; }
+inline bool SingleWaiter(const Config &c) { return c.flags & EVPOLL_OPEN_SINGLE_WAITER; }
 
 // The configurations of this platform. EVPOLL_TEST_CONFIG=name restricts to one.
 const std::vector<Config> &Configs();
-// Those of them in which several threads may wait at once, in which any thread may call, in which
-// a second waiter is sent away, and in which one thread owns the poller.
+// Those of them in which several threads may wait at once, and in which a second one is sent away.
 std::vector<Config> ManyConfigs();
-std::vector<Config> FreeThreadedConfigs();
 std::vector<Config> SingleConfigs();
-std::vector<Config> BoundConfigs();
 std::string ConfigName(const ::testing::TestParamInfo<Config> &info);
 
 // A test that needs what this platform lacks says so by name; the run ends with the matrix of
@@ -137,6 +131,7 @@ struct TempFile {
                     uint32_t flags = EVPOLL_FILE_READ | EVPOLL_FILE_WRITE);
   ~TempFile();
   TempFile(const TempFile &) = delete;
+  void Close();
 };
 
 // Sends all of text (small enough for the socket's buffer).
@@ -147,7 +142,8 @@ std::string Drain(evpoll_handle h);
 int64_t Fill(evpoll_handle h);
 // As Fill, until the peer's side is full as well, so that h stays unwritable.
 void FillUp(evpoll_handle h);
-// Lets s.a go away in the manner that resets s.b; the reset is on its way on return.
+// Lets s.a go away in the manner that resets s.b; the reset is there on return, or on its way where
+// a socket belongs to one poller.
 void ResetB(TcpPair &s);
 // A port on 127.0.0.1 at which nobody listens.
 int32_t DeadPort();
@@ -169,8 +165,29 @@ private:
 // The bits that are outside what an interest allows: must be 0 in every event.
 uint32_t Excess(uint32_t events, uint32_t interest);
 
+// Registers a handle for operations; the name of the registration is of no interest.
+constexpr uint64_t kServed = 0x5e7ed;
+int32_t Serve(evpoll *p, evpoll_handle h);
+
 evpoll_io MakeIo(uint32_t code, evpoll_handle h, uint64_t token, void *buffer = nullptr,
                  uint64_t length = 0, int64_t offset = 0);
+
+class Contract;
+
+// A file that its test's poller serves: registered as long as both are there. A poller that the
+// test opens again gets another handle of it, since some systems bind a handle to its first poller.
+struct File : TempFile {
+  explicit File(Contract &test, const std::string &content = "",
+                uint32_t flags = EVPOLL_FILE_READ | EVPOLL_FILE_WRITE);
+  ~File();
+
+private:
+  friend Contract;
+  void Register();
+  Contract &test_;
+  const uint32_t flags_;
+  bool was_served_ = false;
+};
 
 class Contract : public ::testing::TestWithParam<Config> {
 protected:
@@ -181,7 +198,7 @@ protected:
   void Close();
   bool Has(uint32_t feature);
   uint32_t Backend();
-  struct evpoll_stats Stats();
+  struct evpoll_poller_stats Stats();
 
   // One wait; fails the test on a negative result.
   std::vector<evpoll_event> Wait(int64_t timeout_ns = kLong, int32_t capacity = 64);
@@ -200,6 +217,10 @@ protected:
   evpoll_event RunIo(evpoll_io io);
 
   evpoll *p = nullptr;
+
+private:
+  friend File;
+  std::vector<File *> files_;
 };
 
 #define EVP_CONTRACT(Suite)                                                                        \
@@ -212,9 +233,7 @@ protected:
   class Suite : public ::evp::Contract {};                                                         \
   GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Suite);                                            \
   INSTANTIATE_TEST_SUITE_P(On, Suite, ::testing::ValuesIn(configs), ::evp::ConfigName)
-#define EVP_CONTRACT_MANY(Suite)          EVP_CONTRACT_SOME(Suite, ::evp::ManyConfigs())
-#define EVP_CONTRACT_FREE_THREADED(Suite) EVP_CONTRACT_SOME(Suite, ::evp::FreeThreadedConfigs())
-#define EVP_CONTRACT_SINGLE(Suite)        EVP_CONTRACT_SOME(Suite, ::evp::SingleConfigs())
-#define EVP_CONTRACT_BOUND(Suite)         EVP_CONTRACT_SOME(Suite, ::evp::BoundConfigs())
+#define EVP_CONTRACT_MANY(Suite)   EVP_CONTRACT_SOME(Suite, ::evp::ManyConfigs())
+#define EVP_CONTRACT_SINGLE(Suite) EVP_CONTRACT_SOME(Suite, ::evp::SingleConfigs())
 
 } // namespace evp

@@ -13,6 +13,9 @@ namespace evp {
 // Sends one byte out of band.
 void SendUrgent(evpoll_handle h);
 
+// Would a receive not block? It is tried, and nothing taken.
+bool HasData(evpoll_handle h);
+
 // While one lives, the process can open nothing more.
 class NoMoreDescriptors {
 public:
@@ -38,6 +41,34 @@ public:
   ~PipeSignals();
   PipeSignals(const PipeSignals &) = delete;
   int Count() const;
+
+private:
+  void (*before_)(int) = nullptr;
+};
+
+// A pipe that is not inherited, non-blocking; -1 where evpoll has no readiness of pipes.
+struct Pipe {
+  evpoll_handle read = -1, write = -1;
+  Pipe();
+  ~Pipe();
+  Pipe(const Pipe &) = delete;
+  void Write(const std::string &text);
+  void CloseWrite();
+};
+
+// Another number of the same file, for EVPOLL's helpers to close; -1 where there is no such thing.
+evpoll_handle Duplicate(evpoll_handle h);
+
+// Lets a signal handler run in a thread, and counts how often it did, where there are signals.
+class Interrupts {
+public:
+  Interrupts();
+  ~Interrupts();
+  Interrupts(const Interrupts &) = delete;
+  static uint64_t ThisThread();
+  void Send(uint64_t thread);
+  int Count() const;
+  bool works = false;
 
 private:
   void (*before_)(int) = nullptr;

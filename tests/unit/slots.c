@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* slots.h is C11 with its atomics: what the C++ tests see of it. */
-#include "slots.h"
+#include "core/slots.h"
 
 #include "slots.t.h"
 

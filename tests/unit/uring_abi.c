@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Our numbers and layouts of io_uring against the kernel's own header: a difference does not
  * compile. What is newer than the header is left out by the preprocessor. */
-#include "uring_abi.h"
+#include "backend/epoll/uring_abi.h"
 
 #include <linux/io_uring.h>
 #include <stddef.h>
@@ -14,7 +14,6 @@
 
 SAME(URING_SYS_SETUP, __NR_io_uring_setup);
 SAME(URING_SYS_ENTER, __NR_io_uring_enter);
-SAME(URING_SYS_REGISTER, __NR_io_uring_register);
 
 SAME(sizeof(struct uring_sqe), sizeof(struct io_uring_sqe));
 SAME_FIELD(uring_sqe, opcode, io_uring_sqe, opcode);
@@ -25,7 +24,7 @@ SAME_FIELD(uring_sqe, off, io_uring_sqe, off);
 SAME_FIELD(uring_sqe, addr, io_uring_sqe, addr);
 SAME_FIELD(uring_sqe, len, io_uring_sqe, len);
 SAME_FIELD(uring_sqe, op_flags, io_uring_sqe, fsync_flags);
-SAME_FIELD(uring_sqe, op_flags, io_uring_sqe, poll32_events);
+SAME_FIELD(uring_sqe, op_flags, io_uring_sqe, cancel_flags);
 SAME_FIELD(uring_sqe, user_data, io_uring_sqe, user_data);
 
 SAME(sizeof(struct uring_cqe), sizeof(struct io_uring_cqe));
@@ -50,15 +49,9 @@ SAME_FIELD(uring_cq_offsets, head, io_cqring_offsets, head);
 SAME_FIELD(uring_cq_offsets, tail, io_cqring_offsets, tail);
 SAME_FIELD(uring_cq_offsets, cqes, io_cqring_offsets, cqes);
 
-SAME(sizeof(struct uring_getevents_arg), sizeof(struct io_uring_getevents_arg));
-SAME_FIELD(uring_getevents_arg, sigmask, io_uring_getevents_arg, sigmask);
-SAME_FIELD(uring_getevents_arg, sigmask_sz, io_uring_getevents_arg, sigmask_sz);
-SAME_FIELD(uring_getevents_arg, ts, io_uring_getevents_arg, ts);
-
 SAME(URING_OP_READV, IORING_OP_READV);
 SAME(URING_OP_WRITEV, IORING_OP_WRITEV);
 SAME(URING_OP_FSYNC, IORING_OP_FSYNC);
-SAME(URING_OP_POLL_ADD, IORING_OP_POLL_ADD);
 SAME(URING_OP_ASYNC_CANCEL, IORING_OP_ASYNC_CANCEL);
 SAME(URING_OP_READ, IORING_OP_READ);
 SAME(URING_OP_WRITE, IORING_OP_WRITE);
@@ -71,11 +64,16 @@ SAME(URING_SETUP_CLAMP, IORING_SETUP_CLAMP);
 SAME(URING_SETUP_SUBMIT_ALL, IORING_SETUP_SUBMIT_ALL);
 #endif
 SAME(URING_FEAT_SINGLE_MMAP, IORING_FEAT_SINGLE_MMAP);
-SAME(URING_FEAT_NODROP, IORING_FEAT_NODROP);
 SAME(URING_FEAT_SUBMIT_STABLE, IORING_FEAT_SUBMIT_STABLE);
 SAME(URING_FEAT_EXT_ARG, IORING_FEAT_EXT_ARG);
-SAME(URING_ENTER_GETEVENTS, IORING_ENTER_GETEVENTS);
-SAME(URING_ENTER_EXT_ARG, IORING_ENTER_EXT_ARG);
-SAME(URING_SQ_CQ_OVERFLOW, IORING_SQ_CQ_OVERFLOW);
-SAME(URING_REGISTER_EVENTFD, IORING_REGISTER_EVENTFD);
+#ifdef IORING_FEAT_LINKED_FILE
+SAME(URING_FEAT_LINKED_FILE, IORING_FEAT_LINKED_FILE);
+#endif
+#ifdef IORING_ASYNC_CANCEL_ANY
+SAME(URING_CANCEL_ALL, IORING_ASYNC_CANCEL_ALL);
+SAME(URING_CANCEL_ANY, IORING_ASYNC_CANCEL_ANY);
+#endif
 SAME(URING_FSYNC_DATASYNC, IORING_FSYNC_DATASYNC);
+#ifdef RWF_DSYNC
+SAME(URING_RW_DSYNC, RWF_DSYNC);
+#endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct common_options common_defaults = {.host = "127.0.0.1", .connections = 400};
+const struct common_options common_defaults = {.host = "127.0.0.1", .connections = 400, .idle = 60};
 
 /* ---- options ------------------------------------------------------------------------------ */
 
@@ -28,26 +28,20 @@ int take_number(const char *argument, const char *name, long least, long most, l
   return 1;
 }
 
-static int take_engine(const char *argument, uint32_t *engine_out) {
+static int take_engine(const char *argument, struct common_options *options_out) {
   const char *name;
   if (!take_text(argument, "--engine", &name)) return 0;
-  if (strcmp(name, "auto") == 0)
-    *engine_out = 0;
-  else if (strcmp(name, "native") == 0)
-    *engine_out = EVPOLL_OPEN_NATIVE_IO_ONLY;
-  else if (strcmp(name, "pool") == 0)
-    *engine_out = EVPOLL_OPEN_NO_URING;
-  else
-    return -1;
-  return 1;
+  options_out->native = strcmp(name, "native") == 0;
+  options_out->pool = strcmp(name, "pool") == 0;
+  return options_out->native || options_out->pool || strcmp(name, "auto") == 0 ? 1 : -1;
 }
 
 int take_common(const char *argument, struct common_options *options_out) {
   int taken = take_text(argument, "--host", &options_out->host);
   if (!taken) taken = take_number(argument, "--port", 0, 65535, &options_out->port);
   if (!taken) taken = take_number(argument, "--connections", 1, 100000, &options_out->connections);
-  if (!taken) taken = take_number(argument, "--io-limit", 1, 1048576, &options_out->io_limit);
-  if (!taken) taken = take_engine(argument, &options_out->engine);
+  if (!taken) taken = take_number(argument, "--idle", 1, 86400, &options_out->idle);
+  if (!taken) taken = take_engine(argument, options_out);
   return taken;
 }
 
@@ -61,10 +55,9 @@ void complain(const char *what, int32_t status) {
 evpoll *open_poller(const struct common_options *options, uint64_t wake_token) {
   evpoll_options open = {0};
   open.struct_size = sizeof open;
-  /* One thread does everything: saying so lets the library leave out what only several need. */
-  open.flags = EVPOLL_OPEN_THREAD_BOUND | options->engine;
+  open.flags = EVPOLL_OPEN_SINGLE_WAITER; /* one thread does everything */
+  if (options->pool) open.flags |= EVPOLL_OPEN_NO_URING;
   open.wake_token = wake_token;
-  open.io_limit = (uint32_t)options->io_limit;
 
   evpoll *p;
   int32_t status = evpoll_open(&open, &p);
@@ -72,9 +65,9 @@ evpoll *open_poller(const struct common_options *options, uint64_t wake_token) {
     complain("cannot open a poller", status);
     return NULL;
   }
-  struct evpoll_info info = {.struct_size = sizeof info};
+  struct evpoll_poller_info info = {.struct_size = sizeof info};
   evpoll_info(p, &info);
-  if (!(info.features & EVPOLL_FEATURE_FILE_IO)) {
+  if (options->native && !(info.features & EVPOLL_FEATURE_NATIVE_IO)) {
     fprintf(stderr, "the kernel has no file operations for this engine; try --engine=auto\n");
     evpoll_close(p, EVPOLL_INFINITE);
     return NULL;
@@ -82,8 +75,7 @@ evpoll *open_poller(const struct common_options *options, uint64_t wake_token) {
   return p;
 }
 
-int32_t listen_on(evpoll *p, const struct common_options *options, uint64_t token,
-                  evpoll_handle *listener_out) {
+int32_t listen_on(evpoll *p, const struct common_options *options, evpoll_handle *listener_out) {
   evpoll_handle listener;
   int32_t status = evpoll_socket_tcp_listen(options->host, (int32_t)options->port, 0, &listener);
   if (status < 0) {
@@ -93,9 +85,9 @@ int32_t listen_on(evpoll *p, const struct common_options *options, uint64_t toke
   char host[EVPOLL_ADDRESS_CAPACITY];
   int32_t port;
   status = evpoll_socket_local_address(listener, host, sizeof host, &port);
-  if (status >= 0) status = evpoll_add(p, listener, token, EVPOLL_READABLE, EVPOLL_LEVEL);
+  if (status >= 0) status = evpoll_add(p, listener, 0, 0, EVPOLL_OPERATIONS);
   if (status < 0) {
-    complain("cannot watch the listening socket", status);
+    complain("cannot serve the listening socket", status);
     evpoll_socket_close(listener);
     return status;
   }
@@ -109,14 +101,10 @@ int32_t listen_on(evpoll *p, const struct common_options *options, uint64_t toke
 /* ---- end ---------------------------------------------------------------------------------- */
 
 static evpoll *stop_poller;
-static volatile sig_atomic_t stop_signals;
 
 static void stop(int number) {
-  signal(number, stop); /* System V and Windows take the handler away when it runs */
-  if (stop_signals++ == 0)
-    evpoll_wake(stop_poller); /* both calls are async-signal-safe */
-  else
-    evpoll_shutdown(stop_poller);
+  signal(number, stop);     /* System V and Windows take the handler away when it runs */
+  evpoll_wake(stop_poller); /* async-signal-safe */
 }
 
 void wake_on_stop_signals(evpoll *p) {
@@ -156,14 +144,14 @@ void print_report(const char *program, evpoll *p) {
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
       printf("%s: %s\n", program, line);
 
-  struct evpoll_info info = {.struct_size = sizeof info};
-  struct evpoll_stats stats = {.struct_size = sizeof stats};
+  struct evpoll_poller_info info = {.struct_size = sizeof info};
+  struct evpoll_poller_stats stats = {.struct_size = sizeof stats};
   if (evpoll_info(p, &info) < 0 || evpoll_stats(p, &stats) < 0) return;
   printf("%s: features:", program);
   print_features(info.features);
   printf("%s: %" PRIu64 " waits, %" PRIu64 " events, %.2f events per wait\n", program, stats.waits,
          stats.events, stats.waits ? (double)stats.events / (double)stats.waits : 0.0);
-  printf("%s: %" PRIu64 " file operations, %" PRIu64 " of them cancelled\n", program,
-         stats.io_completed, stats.io_cancelled);
+  printf("%s: %" PRIu64 " operations, %" PRIu64 " of them cancelled\n", program, stats.io_completed,
+         stats.io_cancelled);
   fflush(stdout);
 }

@@ -11,16 +11,16 @@ struct common_options {
   const char *host;
   long port;
   long connections; /* most connections at a time */
-  long io_limit;    /* most file operations in flight; 0: the library's default */
-  uint32_t engine;  /* EVPOLL_OPEN_* flags that choose who serves file operations */
+  long idle;        /* seconds without progress after which a connection is closed */
+  int native, pool; /* who is to serve files, if not the best there is */
 };
 extern const struct common_options common_defaults;
 #define COMMON_USAGE                                                                               \
   "  --host=ADDRESS      numeric address to listen on (127.0.0.1)\n"                               \
   "  --port=NUMBER       port to listen on; 0 picks a free one (0)\n"                              \
   "  --connections=N     most connections at a time; the rest wait in the backlog (400)\n"         \
-  "  --engine=NAME       auto; native: the kernel or nothing; pool: worker threads (auto)\n"       \
-  "  --io-limit=N        most file operations in flight (the library's default)\n"
+  "  --idle=SECONDS      close connections without progress after this time (60)\n"                \
+  "  --engine=NAME       who serves files; native: the kernel; pool: worker threads (auto)\n"
 
 /* Each returns 1 when `argument` was this option, 0 when it is another one, -1 when its value is
  * wrong. */
@@ -31,13 +31,12 @@ int take_text(const char *argument, const char *name, const char **value_out);
 /* Opens a poller for a program of one thread, or prints why not and returns NULL. */
 evpoll *open_poller(const struct common_options *options, uint64_t wake_token);
 
-/* Opens the listening socket, adds it with `token` and prints "listening on HOST:PORT"; or prints
+/* Opens the listening socket, adds it for operations and prints "listening on HOST:PORT"; or prints
  * why not and returns a negative status. */
-int32_t listen_on(evpoll *p, const struct common_options *options, uint64_t token,
-                  evpoll_handle *listener_out);
+int32_t listen_on(evpoll *p, const struct common_options *options, evpoll_handle *listener_out);
 
-/* The first SIGINT or SIGTERM wakes the poller: finish what is under way. The second shuts it down:
- * stop now. Call ignore_stop_signals() before evpoll_close(). */
+/* Each SIGINT or SIGTERM wakes the poller: the first says to finish what is under way, the second
+ * to stop now. Call ignore_stop_signals() before evpoll_close(). */
 void wake_on_stop_signals(evpoll *p);
 void ignore_stop_signals(void);
 

@@ -14,17 +14,6 @@ struct text {
 
 /* ---- pieces of text ----------------------------------------------------------------------- */
 
-/* Takes the next line off `rest`, without its CRLF or LF; 0 if there is no whole one. */
-static int take_line(struct text *rest, struct text *line_out) {
-  const char *end = memchr(rest->at, '\n', rest->length);
-  if (!end) return 0;
-  const size_t taken = (size_t)(end - rest->at) + 1;
-  *line_out = (struct text){rest->at, taken - 1};
-  if (line_out->length > 0 && end[-1] == '\r') line_out->length--;
-  *rest = (struct text){rest->at + taken, rest->length - taken};
-  return 1;
-}
-
 /* Takes what is before `separator` off `rest`; all of it if there is none. */
 static struct text take_until(struct text *rest, char separator) {
   const char *end = memchr(rest->at, separator, rest->length);
@@ -123,70 +112,66 @@ static int parse_target(struct text target, char *path_out) {
 
 /* ---- the request -------------------------------------------------------------------------- */
 
-struct headers {
-  int hosts, close, keep_alive, body;
-};
-
-static int parse_header(struct text line, struct headers *headers_out) {
+static void parse_header(struct http_request *r, struct text line) {
   const struct text name = take_until(&line, ':');
-  if (!is_token(name) || name.at + name.length == line.at || has_control_character(line))
-    return 400;
+  if (!is_token(name) || name.at + name.length == line.at || has_control_character(line)) {
+    r->status = 400;
+    return;
+  }
   const struct text value = trim(line);
-  if (is_nocase(name, "host")) headers_out->hosts++;
-  if (is_nocase(name, "transfer-encoding")) headers_out->body = 1;
-  if (is_nocase(name, "content-length") && !is(value, "0")) headers_out->body = 1;
+  if (is_nocase(name, "host")) r->hosts++;
+  if (is_nocase(name, "transfer-encoding")) r->body = 1;
+  if (is_nocase(name, "content-length") && !is(value, "0")) r->body = 1;
   if (is_nocase(name, "connection"))
     for (struct text rest = value; rest.length > 0;) {
       const struct text option = trim(take_until(&rest, ','));
-      if (is_nocase(option, "close")) headers_out->close = 1;
-      if (is_nocase(option, "keep-alive")) headers_out->keep_alive = 1;
+      if (is_nocase(option, "close")) r->close = 1;
+      if (is_nocase(option, "keep-alive")) r->stay = 1;
     }
-  return 0;
 }
 
-static int parse_request_line(struct text line, struct http_request *out, int *minor_out) {
+/* Returns the status. */
+static int parse_request_line(struct http_request *r, struct text line) {
   if (has_control_character(line)) return 400;
   const struct text method = take_until(&line, ' ');
   const struct text target = take_until(&line, ' ');
   if (!is_token(method)) return 400;
-  if (is(line, "HTTP/1.1"))
-    *minor_out = 1;
-  else if (is(line, "HTTP/1.0"))
-    *minor_out = 0;
-  else
+  r->minor = is(line, "HTTP/1.1");
+  if (!r->minor && !is(line, "HTTP/1.0"))
     return line.length == 8 && memcmp(line.at, "HTTP/", 5) == 0 ? 505 : 400;
-  out->head_only = is(method, "HEAD");
-  if (!out->head_only && !is(method, "GET")) return 405;
-  return parse_target(target, out->path);
+  r->head_only = is(method, "HEAD");
+  if (!r->head_only && !is(method, "GET")) return 405;
+  const int refused = parse_target(target, r->path);
+  return refused ? refused : 200;
 }
 
-size_t http_parse(const char *bytes, size_t length, struct http_request *request_out) {
-  struct text rest = {bytes, length}, line;
-  memset(request_out, 0, sizeof *request_out);
-  do
-    if (!take_line(&rest, &line)) return 0;
-  while (line.length == 0); /* empty lines before a request are to be ignored */
-
-  int minor = 0;
-  struct headers headers = {0};
-  int refused = parse_request_line(line, request_out, &minor);
-  for (;;) {
-    if (!take_line(&rest, &line)) return 0;
-    if (line.length == 0) break;
-    if (parse_header(line, &headers)) refused = 400;
-  }
-  if (!refused && minor == 1 && headers.hosts != 1) refused = 400;
-
-  request_out->status = refused ? refused : 200;
+static void end_request(struct http_request *r) {
+  if (r->status == 200 && r->minor == 1 && r->hosts != 1) r->status = 400;
   /* A malformed request may not end where it seems to, and a body would have to be read first:
    * what comes after either is not taken for a request. */
-  request_out->keep_alive = (minor == 1 ? !headers.close : headers.keep_alive && !headers.close) &&
-                            !headers.body && refused != 400 && refused != 505;
-  return length - rest.length;
+  r->keep_alive =
+      !r->close && (r->minor == 1 || r->stay) && !r->body && r->status != 400 && r->status != 505;
 }
 
-int http_too_long_status(const char *bytes, size_t length) {
-  return memchr(bytes, '\n', length) ? 431 : 414;
+size_t http_parse(struct http_request *r, const char *bytes, size_t length, size_t capacity) {
+  const char *end;
+  while ((end = memchr(bytes + r->searched, '\n', length - r->searched))) {
+    struct text line = {bytes + r->line, (size_t)(end - bytes) - r->line};
+    if (line.length > 0 && end[-1] == '\r') line.length--;
+    r->line = r->searched = (size_t)(end - bytes) + 1;
+    if (line.length > 0 && r->status) {
+      parse_header(r, line);
+    } else if (line.length > 0) {
+      r->status = parse_request_line(r, line);
+    } else if (r->status) { /* empty lines before a request are to be ignored */
+      end_request(r);
+      return r->line;
+    }
+  }
+  r->searched = length;
+  if (length < capacity) return 0;
+  r->status = r->status ? 431 : 414;
+  return length;
 }
 
 /* ---- the response ------------------------------------------------------------------------- */

@@ -32,18 +32,22 @@ size_t record_write(char *out, uint64_t number, const char *text, size_t length)
   return 9 + n + length + 1;
 }
 
-size_t record_read(const char *bytes, size_t length, uint64_t number, const char **text_out,
+size_t record_read(const char *bytes, size_t length, uint64_t *number_out, const char **text_out,
                    size_t *text_length_out) {
   const char *end = memchr(bytes, '\n', length < RECORD_MAX ? length : RECORD_MAX);
   if (!end) return 0;
-  /* What the line must be, given its text, is easier to write than to parse. */
-  char digits[24];
-  const size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64 " ", number);
   const size_t line = (size_t)(end - bytes);
+  uint64_t number = 0;
+  size_t at = 9;
+  for (; at < line && at < 9 + 20 && bytes[at] >= '0' && bytes[at] <= '9'; at++)
+    number = number * 10 + (uint64_t)(bytes[at] - '0');
+  /* What the line must be, given its number and text, is easier to write than to parse. */
+  char digits[24], checksum[16];
+  const size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64 " ", number);
   if (line < 9 + n || memcmp(bytes + 9, digits, n) != 0) return 0;
-  char checksum[16];
   snprintf(checksum, sizeof checksum, "%08" PRIx32 " ", crc32(bytes + 9, line - 9));
   if (memcmp(bytes, checksum, 9) != 0) return 0;
+  *number_out = number;
   *text_out = bytes + 9 + n;
   *text_length_out = line - 9 - n;
   return line + 1;

@@ -6,6 +6,11 @@ using Evpoll.Bench;
 
 Console.WriteLine("| what | n | evpoll, CPU | the other, CPU | CPU ratio | elapsed ratio |");
 Console.WriteLine("|---|---|---|---|---|---|");
-foreach (int n in new[] { 1, 64, 1024 }) await Waits.Compare(n);
-foreach (int n in new[] { 1, 64, 1024 }) await Sockets.Compare(n);
-foreach (int n in new[] { 1, 64, 1024 }) await Files.Compare(n);
+string part = args.FirstOrDefault() ?? "";
+foreach ((string name, Func<int, Task> compare) in new (string, Func<int, Task>)[]
+    { ("waits", Waits.Compare), ("sockets", Sockets.Compare), ("files", Files.Compare),
+        ("web", Web.Compare) })
+    if (part is "" || part == name)
+        foreach (int n in new[] { 1, 64, 1024 }) await compare(n);
+if (part is "" or "appends")
+    foreach (int n in new[] { 1, 64 }) await Appends.Compare(n);

@@ -3,14 +3,12 @@ using System.Diagnostics;
 
 namespace Evpoll.Bench;
 
-static class Slices
-{
+static class Slices {
     readonly record struct Cost(double Elapsed, double Cpu);
 
     /// <summary>Runs both, `count` times, and prints what one of `each` pieces costs.</summary>
     public static async Task Run(string what, int n, int count, long each, Func<Task> ours,
-        Func<Task> theirs)
-    {
+        Func<Task> theirs) {
         var slices = new List<(Cost A, Cost B)>();
         for (int i = -count / 4; i < count; i++) // the first ones let the compiler finish
         {
@@ -26,8 +24,7 @@ static class Slices
             $"{Median(s => s.A.Elapsed / s.B.Elapsed):F2} |");
     }
 
-    static async Task<Cost> Measure(Func<Task> work)
-    {
+    static async Task<Cost> Measure(Func<Task> work) {
         TimeSpan cpu = Environment.CpuUsage.TotalTime;
         long began = Stopwatch.GetTimestamp();
         await work();

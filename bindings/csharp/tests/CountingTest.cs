@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Evpoll.Interop;
 using static Evpoll.Tests.Support;
 
 namespace Evpoll.Tests;
@@ -7,8 +9,7 @@ namespace Evpoll.Tests;
 /// <summary>With a library that counts calls and withholds completions (native/counting.c), in a
 /// run of their own, since a process has one library.</summary>
 [Trait("Library", "counting")]
-public sealed class CountingTest : IDisposable
-{
+public sealed class CountingTest : IDisposable {
     delegate ulong CallsFunction();
     delegate void HoldFunction(int on);
     static readonly nint Handle = NativeLibrary.Load(Library.Path);
@@ -23,8 +24,7 @@ public sealed class CountingTest : IDisposable
     [InlineData(1)]
     [InlineData(64)]
     [InlineData(1024)]
-    public void A_wait_is_one_call_whatever_it_brings(int n)
-    {
+    public void A_wait_is_one_call_whatever_it_brings(int n) {
         using var poller = new Poller();
         var events = new PollEvent[1024];
         for (int i = 0; i < n; i++) poller.Post((ulong)i, i);
@@ -33,160 +33,140 @@ public sealed class CountingTest : IDisposable
         Assert.Equal((n, 1ul), (got, Calls() - before));
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(64)]
-    [InlineData(200)]
-    public async Task Operations_that_begin_together_are_one_call_together_with_the_wait(int n)
-    {
-        using var file = new TemporaryFile(Content(n * 512));
-        using var loop = EventLoop.Start();
-        byte[] back = new byte[n * 512];
-        ulong calls = await loop.Run(async () =>
-        {
-            using var f = loop.OpenFile(file.Path);
-            await f.ReadAsync(back, 0); // the engine is there from now on
-            Hold(1); // so that all of them come in one array of events
-            var reads = new ValueTask<int>[n];
+    /// <summary>Echo over 100 connections in lockstep: each turn of the loop is one native call, so
+    /// that a round costs a handful of calls, and not 400.</summary>
+    [Fact]
+    public Task A_turn_of_100_connections_is_one_call() => OnLoop(async loop => {
+        const int Connections = 100, Rounds = 50;
+        var ends = new List<(EvpollStream A, EvpollStream B)>();
+        for (int i = 0; i < Connections; i++) ends.Add(await Connect(loop));
+        byte[] bytes = new byte[Connections];
+        var reads = new ValueTask<int>[Connections];
+        var writes = new ValueTask[Connections];
+        for (int round = 0; round < Rounds; round++) {
+            // All of these are started between two turns...
+            ulong before = Calls(), turns = loop.GetStats().Waits; // one call itself
+            for (int i = 0; i < Connections; i++)
+                writes[i] = ends[i].A.WriteAsync(bytes.AsMemory(i, 1));
+            Assert.Equal(before + 1, Calls()); // ... and none has been a call of its own
+            for (int i = 0; i < Connections; i++) await writes[i];
+            for (int i = 0; i < Connections; i++)
+                reads[i] = ends[i].B.ReadAsync(bytes.AsMemory(i, 1));
+            for (int i = 0; i < Connections; i++) Assert.Equal(1, await reads[i]);
+            ulong calls = Calls() - before;
+            turns = loop.GetStats().Waits - turns;
+            Assert.Equal(turns + 1, calls);
+            Assert.InRange(turns, 2ul, 6ul);
+        }
+        foreach (var (a, b) in ends) {
+            a.Dispose();
+            b.Dispose();
+        }
+    });
+
+    [Fact]
+    public async Task More_than_128_are_submitted_before_the_turn_and_so_is_what_is_flushed() {
+        await using var loop = EventLoop.Start();
+        using var file = new TemporaryFile(Content(512));
+        await loop.Run(async () => {
+            await using EvpollFile f = loop.OpenFile(file.Path);
+            var reads = new ValueTask<int>[300];
             ulong before = Calls();
-            for (int i = 0; i < n; i++)
-                reads[i] = f.ReadAsync(back.AsMemory(i * 512, 512), i * 512);
-            await Task.Yield();
-            ulong submitted = Calls();
-            Assert.InRange(submitted - before, 0ul, 1ul); // none, or that turn's
-            Hold(0);
-            for (int i = 0; i < n; i++) Assert.Equal(512, await reads[i]);
-            return Calls() - before;
+            for (int i = 0; i < 300; i++) reads[i] = f.ReadAsync(new byte[512], 0);
+            Assert.Equal(2ul, Calls() - before); // 256 of them
+            loop.Flush();
+            loop.Flush();
+            Assert.Equal(3ul, Calls() - before);
+            foreach (ValueTask<int> read in reads) Assert.Equal(512, await read);
         }).WaitAsync(Deadline);
-        Assert.InRange(calls, 1ul, 3ul);
-        Assert.Equal(Content(n * 512), back);
     }
 
     [Fact]
-    public async Task Blocks_are_one_submission_and_one_take()
-    {
-        using var file = new TemporaryFile(Content(1000 * 512));
-        using var loop = EventLoop.Start();
-        await loop.Run(async () =>
-        {
-            using var f = loop.OpenFile(file.Path);
-            using IoBuffer buffer = loop.Rent(1000 * 512);
-            var results = new IoResult[1000];
-            await f.ReadBlocksAsync(buffer, 512, 0, results);
-            ulong before = Calls();
-            Assert.Equal(1000, await f.ReadBlocksAsync(buffer, 512, 0, results));
-            // The list, the turn that waits, perhaps one more, and the results.
-            Assert.InRange(Calls() - before, 3ul, 4ul);
-        }).WaitAsync(Deadline);
+    public async Task Elsewhere_an_operation_is_one_call_and_no_turn_of_the_loop() {
+        await using var loop = EventLoop.Start();
+        var (a, b) = await Connect(loop);
+        byte[] one = new byte[1];
+        Until(() => loop.GetStats() is { IoInFlight: 0 }); // the loop sleeps, or is about to
+        ulong turns = loop.GetStats().Waits, before = Calls();
+        for (int i = 0; i < 100; i++) {
+            ValueTask write = a.WriteAsync(one);
+            Assert.True(write.IsCompletedSuccessfully);
+            await write;
+            ValueTask<int> read = b.ReadAsync(one);
+            if (!read.IsCompleted) UntilPending(loop, 0);
+            Assert.Equal(1, await read);
+        }
+        Assert.InRange(Calls() - before, 200ul, 240ul); // perhaps a turn that began before
+        Assert.InRange(loop.GetStats().Waits - turns, 0ul, 20ul);
+        a.Dispose();
+        b.Dispose();
     }
 
     [Fact]
-    public async Task A_buffer_that_is_disposed_or_dropped_stays_until_the_kernel_lets_go()
-    {
+    public async Task Memory_that_is_dropped_stays_until_the_kernel_lets_go() {
         using var file = new TemporaryFile(Content(100));
-        using var loop = EventLoop.Start();
-        IoBuffer buffer = loop.Rent(100);
+        await using var loop = EventLoop.Start(new() { Engine = PollerFlags.NoUring });
         using var cts = new CancellationTokenSource();
-        using var f = loop.OpenFile(file.Path);
+        EvpollFile f = loop.OpenFile(file.Path, FileFlags.Read | FileFlags.Write);
         Hold(1);
-        Task<int> read = f.ReadAsync(buffer, 0, cts.Token).AsTask();
-        WeakReference dropped = Drop();
-        Until(() => loop.GetStats().IoCompleted == 2); // withheld now
-        buffer.Dispose();
+        (Task write, WeakReference dropped) = Start();
+        Until(() => loop.GetStats().IoCompleted == 1); // withheld now
         cts.Cancel();
         f.Dispose();
-        await loop.Run(() => Task.CompletedTask).WaitAsync(Deadline); // the cancel was seen
         CollectAll();
-        Assert.False(read.IsCompleted);
-        Assert.Equal(1, buffer.Pins);
+        Assert.False(write.IsCompleted);
         Assert.True(dropped.IsAlive);
         Hold(0);
         loop.Post(() => { });
-        Assert.Equal(100, await read.WaitAsync(Deadline));
-        Assert.Equal(0, buffer.Pins);
+        await write.WaitAsync(Deadline);
         Until(() => !dropped.IsAlive);
 
-        [System.Runtime.CompilerServices.MethodImpl(
-            System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
-        WeakReference Drop()
-        {
-            var b = new IoBuffer(100);
-            f.ReadAsync(b, 0).AsTask();
-            return new(b);
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        (Task, WeakReference) Start() {
+            byte[] bytes = new byte[100];
+            return (f.WriteAsync(bytes, 0, cts.Token).AsTask(), new(bytes));
         }
     }
 
     [Fact]
-    public async Task A_shutdown_that_runs_out_of_time_names_the_operations_left()
-    {
+    public async Task A_shutdown_that_runs_out_of_time_names_the_operations_left() {
         using var file = new TemporaryFile(Content(100));
         var loop = EventLoop.Start(new() { DisposeTimeout = TimeSpan.Zero });
-        using var f = loop.OpenFile(file.Path);
+        EvpollFile f = loop.OpenFile(file.Path, FileFlags.Read | FileFlags.Write);
         Hold(1);
-        Task<int> read = f.ReadAsync(new byte[64], 7).AsTask();
+        Task write = f.WriteAsync(new byte[64], 7).AsTask();
         var e = await Assert.ThrowsAsync<TimeoutException>(() =>
             loop.ShutdownAsync(TimeSpan.FromMilliseconds(1)));
-        Assert.Contains($"Read of 64 bytes at 7 of '{file.Path}'", e.Message);
+        Assert.EndsWith("left: 1 write", e.Message);
         loop.Dispose(); // does not wait
-        Assert.False(read.IsCompleted);
+        Assert.False(write.IsCompleted);
         Hold(0);
-        loop.Core.Poller.Wake();
-        Assert.Equal(64, await read.WaitAsync(Deadline)); // completes all the same
+        loop.Core.Wake();
         await loop.Core.Ended.WaitAsync(Deadline);
+        await Task.WhenAny(write).WaitAsync(Deadline); // ends all the same
+        f.Dispose();
     }
 
     [Fact]
-    public void A_dropped_poller_that_the_kernel_holds_is_closed_later_and_stalls_no_finalizer()
-    {
+    public void A_dropped_poller_that_the_kernel_holds_is_closed_later_and_stalls_no_finalizer() {
         Hold(1);
-        var other = new List<WeakReference>();
         Drop();
         // The finalizer's thread goes on: what is dropped afterwards is finalized.
-        Until(() => Interop.Reaper.Left == 1);
-        for (int i = 0; i < 10; i++) other.Add(DropObject());
+        Until(() => PollerHandle.Closing == 1);
+        for (int i = 0; i < 10; i++) DropObject();
         Until(() => Finalized.Count >= 10);
-        Assert.Equal(1, Interop.Reaper.Left);
         Hold(0);
-        Until(() => Interop.Reaper.Left == 0);
+        Until(() => PollerHandle.Closing == 0);
 
-        [System.Runtime.CompilerServices.MethodImpl(
-            System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        [MethodImpl(MethodImplOptions.NoInlining)]
         static void Drop() => new Poller().Wake();
 
-        [System.Runtime.CompilerServices.MethodImpl(
-            System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
-        static WeakReference DropObject() => new(new Finalized());
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void DropObject() => _ = new Finalized();
     }
 
-    sealed class Finalized
-    {
+    sealed class Finalized {
         public static int Count;
         ~Finalized() => Interlocked.Increment(ref Count);
-    }
-
-    [Fact]
-    public async Task A_loop_dropped_with_an_operation_in_flight_ends_when_that_does()
-    {
-        using var file = new TemporaryFile(Content(100));
-        Hold(1);
-        (LoopCore core, WeakReference buffer) = Drop();
-        Until(() => core.Poller.GetStats().IoCompleted == 1);
-        CollectAll();
-        Assert.True(buffer.IsAlive); // the loop's thread holds it
-        Assert.False(core.Over);
-        Hold(0);
-        core.Poller.Wake();
-        Until(() => core.Ended.IsCompleted);
-        await core.Ended;
-
-        [System.Runtime.CompilerServices.MethodImpl(
-            System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
-        (LoopCore, WeakReference) Drop()
-        {
-            EventLoop loop = EventLoop.Start();
-            var b = new IoBuffer(100);
-            loop.OpenFile(file.Path).ReadAsync(b, 0).AsTask();
-            return (loop.Core, new(b));
-        }
     }
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+using System.Net;
+using System.Net.Sockets;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 
@@ -7,8 +9,7 @@ using System.Runtime.CompilerServices;
 
 namespace Evpoll.Tests;
 
-static class Support
-{
+static class Support {
     public const PollEvents Readable = PollEvents.Readable, Writable = PollEvents.Writable;
     /// <summary>Turns a hang into a failure, nothing else.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
@@ -16,8 +17,7 @@ static class Support
     public static string Root { get; } = typeof(Support).Assembly
         .GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "Root").Value!;
 
-    public static byte[] Content(int size, int seed = 1)
-    {
+    public static byte[] Content(int size, int seed = 1) {
         byte[] bytes = new byte[size];
         new Random(seed).NextBytes(bytes);
         return bytes;
@@ -29,39 +29,54 @@ static class Support
     public static async Task<Status> StatusOf(Func<Task> action) =>
         (await Assert.ThrowsAsync<EvpollException>(action)).Status;
 
-    public static void CollectAll()
-    {
-        for (int i = 0; i < 3; i++)
-        {
+    public static void CollectAll() {
+        for (int i = 0; i < 3; i++) {
             GC.Collect();
             GC.WaitForPendingFinalizers();
         }
     }
 
     /// <summary>Runs on a loop of its own, which is disposed afterwards.</summary>
-    public static async Task OnLoop(Func<EventLoop, Task> body, EventLoopOptions? options = null)
-    {
+    public static async Task OnLoop(Func<EventLoop, Task> body, EventLoopOptions? options = null) {
         using var loop = EventLoop.Start(options);
         await loop.Run(() => body(loop)).WaitAsync(Deadline);
     }
 
-    /// <summary>Two ends of a TCP connection on the loop.</summary>
-    public static async Task<(TcpStream, TcpStream)> Connect(EventLoop loop)
-    {
-        using var listener = TcpListener.Bind(loop, "127.0.0.1", 0);
+    public static readonly IPEndPoint Loopback = new(IPAddress.Loopback, 0);
+
+    /// <summary>Two ends of a TCP connection on one loop, or two.</summary>
+    public static async Task<(EvpollStream, EvpollStream)> Connect(EventLoop loop,
+        EventLoop? other = null) {
+        await using EvpollListener listener = (other ?? loop).Listen(Loopback);
         var accepting = listener.AcceptAsync();
-        TcpStream client = await TcpStream.ConnectAsync(loop, "127.0.0.1",
-            listener.LocalEndPoint.Port);
-        return (client, (await accepting)!);
+        EvpollStream client = await loop.ConnectAsync(listener.LocalEndPoint);
+        return (client, await accepting);
     }
+
+    /// <summary>Two ends whose other one is a socket of .NET's.</summary>
+    public static async Task<(EvpollStream, Socket)> ConnectSocket(EventLoop loop) {
+        await using EvpollListener listener = loop.Listen(Loopback);
+        var accepting = listener.AcceptAsync();
+        var client = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(listener.LocalEndPoint);
+        return (await accepting, client);
+    }
+
+    /// <summary>Waits until the kernel, or the library, has so many operations.</summary>
+    public static void UntilPending(EventLoop loop, int n) =>
+        Until(() => loop.GetStats().IoInFlight >= (ulong)n);
+
+    /// <summary>How many descriptors this process has of a file.</summary>
+    public static int OpenFiles(string path) => Directory.GetFiles("/proc/self/fd").Count(fd => {
+        try { return File.ResolveLinkTarget(fd, false)?.FullName == path; }
+        catch (IOException) { return false; }
+    });
 
     /// <summary>Waits until something is true that another thread brings about.</summary>
     public static void Until(Func<bool> condition, [CallerArgumentExpression("condition")]
-        string what = "")
-    {
+        string what = "") {
         var clock = System.Diagnostics.Stopwatch.StartNew();
-        while (!condition())
-        {
+        while (!condition()) {
             Assert.True(clock.Elapsed < Deadline, what);
             CollectAll();
             Thread.Yield();
@@ -70,10 +85,8 @@ static class Support
 }
 
 /// <summary>A file that goes away with the test.</summary>
-sealed class TemporaryFile : IDisposable
-{
-    public TemporaryFile(byte[]? content = null)
-    {
+sealed class TemporaryFile : IDisposable {
+    public TemporaryFile(byte[]? content = null) {
         Path = System.IO.Path.GetTempFileName();
         if (content != null) File.WriteAllBytes(Path, content);
     }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""report.py OUT.xml FILE.trx... FILE.txt...: one JUnit report of what dotnet test wrote, and of
-lines "passed NAME", "failed NAME", "skipped NAME"."""
+"""report.py OUT.xml FILE.trx... FILE.xml... FILE.txt...: one JUnit report of what dotnet test
+wrote, of other JUnit reports, and of lines "passed NAME", "failed NAME", "skipped NAME"."""
 import sys
 import xml.etree.ElementTree as tree
 
@@ -12,6 +12,11 @@ def outcomes(path):
     if path.endswith(".trx"):
         for result in tree.parse(path).getroot().iter(SPACE + "UnitTestResult"):
             yield WORDS.get(result.get("outcome"), "skipped"), result.get("testName")
+    elif path.endswith(".xml"):
+        for case in tree.parse(path).getroot().iter("testcase"):
+            said = {child.tag for child in case}
+            yield ("failed" if said & {"failure", "error"} else
+                   "skipped" if "skipped" in said else "passed"), case.get("name")
     else:
         with open(path) as lines:
             for line in lines:

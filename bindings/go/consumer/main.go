@@ -19,13 +19,7 @@ func main() {
 }
 
 func run() error {
-	p, err := evpoll.Open()
-	if err != nil {
-		return err
-	}
-	defer p.Close()
-	go p.Run()
-	f, err := p.OpenFile(os.Args[0])
+	f, err := evpoll.OpenFile(os.Args[0])
 	if err != nil {
 		return err
 	}

@@ -210,20 +210,54 @@ static int64_t evp_native_calls(void) { return -1; }
 
 static int64_t evp_address(void *direct) { return (int64_t)(intptr_t)direct; }
 
+static int64_t evp_failed(int32_t status, int64_t os_code) {
+  return (int64_t)status * 4294967296LL + (uint32_t)os_code;
+}
+
+/* One operation, by a thread other than the loop's. The handle is held meanwhile, so that its number
+ * is nobody else's. Returns what it ended with inside the call, a failure, or INT64_MIN: it is under
+ * way. The buffer begins at `direct`, if that is one, plus `at`. */
+static int64_t evp_start(evpoll *p, evpoll_handle handle, uint64_t registration, uint64_t token,
+                         uint32_t code, uint32_t flags, int64_t offset, void *direct, int64_t at,
+                         int64_t length, uint32_t timeout_ms) {
+  evpoll_io io = {token, handle, offset, (uint64_t)(intptr_t)direct + (uint64_t)at,
+                  (uint64_t)length, 0, code, flags, 0, timeout_ms};
+  if (handle >= 0) {
+    const int32_t held = evpoll_hold(p, handle, registration);
+    if (held < 0) return evp_failed(held, 0);
+  }
+  const int32_t n = evpoll_submit(p, &io, 1);
+  if (handle >= 0) evpoll_release(p, handle);
+  if (n < 0) return evp_failed(n, 0);
+  if (io.status < 0) return evp_failed(io.status, io.status == EVPOLL_ERR_AGAIN ? 0 : io.offset);
+  return io.op ? INT64_MIN : io.offset;
+}
+
+typedef struct {
+  JNIEnv *env;
+  jbyteArray array;
+} evp_heap;
+
+/* Reads or writes at once, by way of the stack: bytes, or a failure, WOULD_BLOCK above all. */
+static int64_t evp_move(evpoll *p, evpoll_handle handle, uint64_t registration, uint32_t code,
+                        evp_heap bytes, uint32_t at, uint32_t length) {
+  jbyte copy[32768];
+  JNIEnv *env = bytes.env;
+  if (length > sizeof copy) length = sizeof copy;
+  if (code == EVPOLL_OP_WRITE)
+    (*env)->GetByteArrayRegion(env, bytes.array, (jsize)at, (jsize)length, copy);
+  const int64_t n = evp_start(p, handle, registration, 0, code, EVPOLL_OPF_NOWAIT, 0, copy, 0,
+                              length, 0);
+  if (code == EVPOLL_OP_READ && n > 0)
+    (*env)->SetByteArrayRegion(env, bytes.array, (jsize)at, (jsize)n, copy);
+  return n;
+}
+
 static int32_t evp_recv_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length) {
   return evpoll_socket_recv(handle, direct ? (char *)direct + at : NULL, length);
 }
 static int32_t evp_send_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length) {
   return evpoll_socket_send(handle, direct ? (char *)direct + at : NULL, length);
-}
-static int32_t evp_recvfrom_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length,
-                               char *host_out, int32_t host_capacity, int32_t *port_out) {
-  return evpoll_socket_recvfrom(handle, direct ? (char *)direct + at : NULL, length, host_out,
-                                host_capacity, port_out);
-}
-static int32_t evp_sendto_at(evpoll_handle handle, void *direct, uint32_t at, uint64_t length,
-                             const char *host, int32_t port) {
-  return evpoll_socket_sendto(handle, direct ? (char *)direct + at : NULL, length, host, port);
 }
 
 
@@ -256,6 +290,76 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evp_1address(JNIEnv 
     result = (int64_t)evp_address(arg1);
   }
   jresult = (jlong)result; 
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evp_1start(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3, jlong jarg4, jint jarg5, jint jarg6, jlong jarg7, jobject jarg8, jlong jarg9, jlong jarg10, jint jarg11) {
+  jlong jresult = 0 ;
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  uint64_t arg3 ;
+  uint64_t arg4 ;
+  uint32_t arg5 ;
+  uint32_t arg6 ;
+  int64_t arg7 ;
+  void *arg8 = (void *) 0 ;
+  int64_t arg9 ;
+  int64_t arg10 ;
+  uint32_t arg11 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll *)(intptr_t)jarg1; 
+  arg2 = (evpoll_handle)jarg2; 
+  arg3 = (uint64_t)jarg3; 
+  arg4 = (uint64_t)jarg4; 
+  arg5 = (uint32_t)jarg5; 
+  arg6 = (uint32_t)jarg6; 
+  arg7 = (int64_t)jarg7; 
+  arg8 = jarg8 ? (*jenv)->GetDirectBufferAddress(jenv, jarg8) : NULL; 
+  arg9 = (int64_t)jarg9; 
+  arg10 = (int64_t)jarg10; 
+  arg11 = (uint32_t)jarg11; 
+  {
+    EVP_COUNT_CALL();
+    result = (int64_t)evp_start(arg1,arg2,arg3,arg4,arg5,arg6,arg7,arg8,arg9,arg10,arg11);
+  }
+  jresult = (jlong)result; 
+  
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evp_1move(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3, jint jarg4, jbyteArray jarg5, jint jarg6, jint jarg7) {
+  jlong jresult = 0 ;
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  uint64_t arg3 ;
+  uint32_t arg4 ;
+  evp_heap arg5 ;
+  uint32_t arg6 ;
+  uint32_t arg7 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll *)(intptr_t)jarg1; 
+  arg2 = (evpoll_handle)jarg2; 
+  arg3 = (uint64_t)jarg3; 
+  arg4 = (uint32_t)jarg4; 
+  (&arg5)->env = jenv; (&arg5)->array = jarg5; 
+  arg6 = (uint32_t)jarg6; 
+  arg7 = (uint32_t)jarg7; 
+  {
+    EVP_COUNT_CALL();
+    result = (int64_t)evp_move(arg1,arg2,arg3,arg4,arg5,arg6,arg7);
+  }
+  jresult = (jlong)result; 
+  
+  
   return jresult;
 }
 
@@ -302,81 +406,6 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evp_1send_1at(JNIEnv
     result = (int32_t)evp_send_at(arg1,arg2,arg3,arg4);
   }
   jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
-  return jresult;
-}
-
-
-SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evp_1recvfrom_1at(JNIEnv *jenv, jclass jcls, jlong jarg1, jobject jarg2, jint jarg3, jlong jarg4, jlong jarg5, jint jarg6, jlongArray jarg7) {
-  jlong jresult = 0 ;
-  evpoll_handle arg1 ;
-  void *arg2 = (void *) 0 ;
-  uint32_t arg3 ;
-  uint64_t arg4 ;
-  char *arg5 = (char *) 0 ;
-  int32_t arg6 ;
-  int32_t *arg7 = (int32_t *) 0 ;
-  int32_t value7 = 0 ;
-  int32_t result;
-  
-  (void)jenv;
-  (void)jcls;
-  arg1 = (evpoll_handle)jarg1; 
-  arg2 = jarg2 ? (*jenv)->GetDirectBufferAddress(jenv, jarg2) : NULL; 
-  arg3 = (uint32_t)jarg3; 
-  arg4 = (uint64_t)jarg4; 
-  arg5 = (char *)(intptr_t)jarg5; 
-  arg6 = (int32_t)jarg6; 
-  arg7 = jarg7 ? &value7 : NULL; 
-  {
-    EVP_COUNT_CALL();
-    result = (int32_t)evp_recvfrom_at(arg1,arg2,arg3,arg4,arg5,arg6,arg7);
-  }
-  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
-  
-  
-  if (jarg7) {
-    const jlong out = (jlong)(int32_t)value7;
-    (*jenv)->SetLongArrayRegion(jenv, jarg7, 0, 1, &out);
-  }
-  
-  
-  
-  return jresult;
-}
-
-
-SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evp_1sendto_1at(JNIEnv *jenv, jclass jcls, jlong jarg1, jobject jarg2, jint jarg3, jlong jarg4, jbyteArray jarg5, jint jarg6) {
-  jlong jresult = 0 ;
-  evpoll_handle arg1 ;
-  void *arg2 = (void *) 0 ;
-  uint32_t arg3 ;
-  uint64_t arg4 ;
-  char *arg5 = (char *) 0 ;
-  int32_t arg6 ;
-  jbyte *copy5 = NULL ;
-  int32_t result;
-  
-  (void)jenv;
-  (void)jcls;
-  arg1 = (evpoll_handle)jarg1; 
-  arg2 = jarg2 ? (*jenv)->GetDirectBufferAddress(jenv, jarg2) : NULL; 
-  arg3 = (uint32_t)jarg3; 
-  arg4 = (uint64_t)jarg4; 
-  
-  if (jarg5) {
-    copy5 = (*jenv)->GetByteArrayElements(jenv, jarg5, NULL);
-    if (!copy5) return 0;
-  }
-  arg5 = (char *)copy5;
-  
-  arg6 = (int32_t)jarg6; 
-  {
-    EVP_COUNT_CALL();
-    result = (int32_t)evp_sendto_at(arg1,arg2,arg3,arg4,(char const *)arg5,arg6);
-  }
-  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
-  
-  if (jarg5) (*jenv)->ReleaseByteArrayElements(jenv, jarg5, copy5, JNI_ABORT); 
   return jresult;
 }
 
@@ -443,16 +472,31 @@ SWIGEXPORT jint JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1os_1error(JNI
 }
 
 
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1now(JNIEnv *jenv, jclass jcls) {
+  jlong jresult = 0 ;
+  int64_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  {
+    EVP_COUNT_CALL();
+    result = (int64_t)evpoll_now();
+  }
+  jresult = (jlong)result; 
+  return jresult;
+}
+
+
 SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1info(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
   jlong jresult = 0 ;
   evpoll *arg1 = (evpoll *) 0 ;
-  struct evpoll_info *arg2 = (struct evpoll_info *) 0 ;
+  struct evpoll_poller_info *arg2 = (struct evpoll_poller_info *) 0 ;
   int32_t result;
   
   (void)jenv;
   (void)jcls;
   arg1 = (evpoll *)(intptr_t)jarg1; 
-  arg2 = (struct evpoll_info *)(intptr_t)jarg2; 
+  arg2 = (struct evpoll_poller_info *)(intptr_t)jarg2; 
   {
     EVP_COUNT_CALL();
     result = (int32_t)evpoll_info(arg1,arg2);
@@ -520,6 +564,35 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1open(JNIEnv 
 }
 
 
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1poller_1handle(JNIEnv *jenv, jclass jcls, jlong jarg1, jlongArray jarg2) {
+  jlong jresult = 0 ;
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle *arg2 = (evpoll_handle *) 0 ;
+  evpoll_handle value2 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll *)(intptr_t)jarg1; 
+  arg2 = jarg2 ? &value2 : NULL; 
+  {
+    EVP_COUNT_CALL();
+    result = (int32_t)evpoll_poller_handle(arg1,arg2);
+  }
+  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
+  
+  
+  if (jarg2) {
+    const jlong out = (jlong)(int64_t)value2;
+    (*jenv)->SetLongArrayRegion(jenv, jarg2, 0, 1, &out);
+  }
+  
+  
+  
+  return jresult;
+}
+
+
 SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1shutdown(JNIEnv *jenv, jclass jcls, jlong jarg1) {
   jlong jresult = 0 ;
   evpoll *arg1 = (evpoll *) 0 ;
@@ -563,13 +636,13 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1close(JNIEnv
 SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1stats(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
   jlong jresult = 0 ;
   evpoll *arg1 = (evpoll *) 0 ;
-  struct evpoll_stats *arg2 = (struct evpoll_stats *) 0 ;
+  struct evpoll_poller_stats *arg2 = (struct evpoll_poller_stats *) 0 ;
   int32_t result;
   
   (void)jenv;
   (void)jcls;
   arg1 = (evpoll *)(intptr_t)jarg1; 
-  arg2 = (struct evpoll_stats *)(intptr_t)jarg2; 
+  arg2 = (struct evpoll_poller_stats *)(intptr_t)jarg2; 
   {
     EVP_COUNT_CALL();
     result = (int32_t)evpoll_stats(arg1,arg2);
@@ -818,27 +891,6 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1post(JNIEnv 
 }
 
 
-SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1attach(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
-  jlong jresult = 0 ;
-  evpoll *arg1 = (evpoll *) 0 ;
-  evpoll_handle arg2 ;
-  int32_t result;
-  
-  (void)jenv;
-  (void)jcls;
-  arg1 = (evpoll *)(intptr_t)jarg1; 
-  arg2 = (evpoll_handle)jarg2; 
-  {
-    EVP_COUNT_CALL();
-    result = (int32_t)evpoll_attach(arg1,arg2);
-  }
-  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
-  
-  
-  return jresult;
-}
-
-
 SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1submit(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jint jarg3) {
   jlong jresult = 0 ;
   evpoll *arg1 = (evpoll *) 0 ;
@@ -949,6 +1001,25 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1cancel(JNIEn
 }
 
 
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1cancel_1all(JNIEnv *jenv, jclass jcls, jlong jarg1) {
+  jlong jresult = 0 ;
+  evpoll *arg1 = (evpoll *) 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll *)(intptr_t)jarg1; 
+  {
+    EVP_COUNT_CALL();
+    result = (int32_t)evpoll_cancel_all(arg1);
+  }
+  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
+  
+  
+  return jresult;
+}
+
+
 SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1cancel_1handle(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
   jlong jresult = 0 ;
   evpoll *arg1 = (evpoll *) 0 ;
@@ -970,13 +1041,106 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1cancel_1hand
 }
 
 
-SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1file_1open(JNIEnv *jenv, jclass jcls, jbyteArray jarg1, jint jarg2, jlongArray jarg3) {
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1cancel_1token(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3) {
+  jlong jresult = 0 ;
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  uint64_t arg3 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll *)(intptr_t)jarg1; 
+  arg2 = (evpoll_handle)jarg2; 
+  arg3 = (uint64_t)jarg3; 
+  {
+    EVP_COUNT_CALL();
+    result = (int32_t)evpoll_cancel_token(arg1,arg2,arg3);
+  }
+  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
+  
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1retime(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3, jlong jarg4) {
+  jlong jresult = 0 ;
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  uint64_t arg3 ;
+  int64_t arg4 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll *)(intptr_t)jarg1; 
+  arg2 = (evpoll_handle)jarg2; 
+  arg3 = (uint64_t)jarg3; 
+  arg4 = (int64_t)jarg4; 
+  {
+    EVP_COUNT_CALL();
+    result = (int32_t)evpoll_retime(arg1,arg2,arg3,arg4);
+  }
+  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
+  
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1hold(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2, jlong jarg3) {
+  jlong jresult = 0 ;
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  uint64_t arg3 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll *)(intptr_t)jarg1; 
+  arg2 = (evpoll_handle)jarg2; 
+  arg3 = (uint64_t)jarg3; 
+  {
+    EVP_COUNT_CALL();
+    result = (int32_t)evpoll_hold(arg1,arg2,arg3);
+  }
+  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
+  
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1release(JNIEnv *jenv, jclass jcls, jlong jarg1, jlong jarg2) {
+  jlong jresult = 0 ;
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll *)(intptr_t)jarg1; 
+  arg2 = (evpoll_handle)jarg2; 
+  {
+    EVP_COUNT_CALL();
+    result = (int32_t)evpoll_release(arg1,arg2);
+  }
+  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
+  
+  
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1file_1open(JNIEnv *jenv, jclass jcls, jbyteArray jarg1, jint jarg2, jint jarg3, jlongArray jarg4) {
   jlong jresult = 0 ;
   char *arg1 = (char *) 0 ;
   uint32_t arg2 ;
-  evpoll_handle *arg3 = (evpoll_handle *) 0 ;
+  uint32_t arg3 ;
+  evpoll_handle *arg4 = (evpoll_handle *) 0 ;
   jbyte *copy1 = NULL ;
-  evpoll_handle value3 = 0 ;
+  evpoll_handle value4 = 0 ;
   int32_t result;
   
   (void)jenv;
@@ -989,17 +1153,18 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1file_1open(J
   arg1 = (char *)copy1;
   
   arg2 = (uint32_t)jarg2; 
-  arg3 = jarg3 ? &value3 : NULL; 
+  arg3 = (uint32_t)jarg3; 
+  arg4 = jarg4 ? &value4 : NULL; 
   {
     EVP_COUNT_CALL();
-    result = (int32_t)evpoll_file_open((char const *)arg1,arg2,arg3);
+    result = (int32_t)evpoll_file_open((char const *)arg1,arg2,arg3,arg4);
   }
   jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
   
   
-  if (jarg3) {
-    const jlong out = (jlong)(int64_t)value3;
-    (*jenv)->SetLongArrayRegion(jenv, jarg3, 0, 1, &out);
+  if (jarg4) {
+    const jlong out = (jlong)(int64_t)value4;
+    (*jenv)->SetLongArrayRegion(jenv, jarg4, 0, 1, &out);
   }
   
   if (jarg1) (*jenv)->ReleaseByteArrayElements(jenv, jarg1, copy1, JNI_ABORT); 
@@ -1048,6 +1213,33 @@ SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1file_1close(
     result = (int32_t)evpoll_file_close(arg1);
   }
   jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
+  return jresult;
+}
+
+
+SWIGEXPORT jlong JNICALL Java_org_evpoll_internal_NativeJNI_evpoll_1reopen(JNIEnv *jenv, jclass jcls, jlong jarg1, jlongArray jarg2) {
+  jlong jresult = 0 ;
+  evpoll_handle arg1 ;
+  evpoll_handle *arg2 = (evpoll_handle *) 0 ;
+  evpoll_handle value2 = 0 ;
+  int32_t result;
+  
+  (void)jenv;
+  (void)jcls;
+  arg1 = (evpoll_handle)jarg1; 
+  arg2 = jarg2 ? &value2 : NULL; 
+  {
+    EVP_COUNT_CALL();
+    result = (int32_t)evpoll_reopen(arg1,arg2);
+  }
+  jresult = result >= 0 ? (jlong)result : (jlong)result * 4294967296LL + (uint32_t)evpoll_os_error(); 
+  
+  if (jarg2) {
+    const jlong out = (jlong)(int64_t)value2;
+    (*jenv)->SetLongArrayRegion(jenv, jarg2, 0, 1, &out);
+  }
+  
+  
   return jresult;
 }
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
-/**
- * One wait for sockets that became ready and file operations that finished.
- *
- * <p>Start with {@link org.evpoll.EventLoop}; who wants to drive the wait himself starts with
- * {@link org.evpoll.Poller}.
- */
+/** One wait for everything: sockets, files and timers on one loop. */
 module org.evpoll {
+  requires static jdk.jfr;
+
   exports org.evpoll;
 }

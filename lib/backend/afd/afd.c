@@ -10,19 +10,19 @@
  * polls took 4 seconds to cancel). A group that nobody uses is closed, but for one. */
 #include <stdlib.h>
 
-#include "port.h"
+#include "backend/afd/port.h"
 
 enum { GROUP_SIZE = 32 };
 
 /* The name behind the device is ours to choose, and has to be there. */
-static NTSTATUS open_device(HANDLE *out) {
+static NTSTATUS open_device(ULONG options, HANDLE *out) {
   static WCHAR text[] = {'\\', 'D', 'e',  'v', 'i', 'c', 'e', '\\', 'A',
                          'f',  'd', '\\', 'e', 'v', 'p', 'o', 'l',  'l'};
   UNICODE_STRING name = {sizeof text, sizeof text, text};
   OBJECT_ATTRIBUTES attributes = {.Length = sizeof attributes, .ObjectName = &name};
   IO_STATUS_BLOCK iosb;
   return NtCreateFile(out, SYNCHRONIZE, &attributes, &iosb, NULL, 0,
-                      FILE_SHARE_READ | FILE_SHARE_WRITE, EVP_FILE_OPEN, 0, NULL, 0);
+                      FILE_SHARE_READ | FILE_SHARE_WRITE, EVP_FILE_OPEN, options, NULL, 0);
 }
 
 /* ---- groups --------------------------------------------------------------------------------- */
@@ -58,7 +58,7 @@ static struct evp_group *open_group(struct evp_port *port, int *os_code_out) {
     *os_code_out = ERROR_NOT_ENOUGH_MEMORY;
     return NULL;
   }
-  const NTSTATUS status = open_device(&g->afd);
+  const NTSTATUS status = open_device(0, &g->afd);
   if (status != EVP_STATUS_SUCCESS) {
     *os_code_out = (int)RtlNtStatusToDosError(status);
     free(g);
@@ -126,8 +126,44 @@ NTSTATUS evp_afd_poll(struct evp_group *g, struct evp_sock *k, uint32_t events) 
                                sizeof k->info, &k->info, sizeof k->info);
 }
 
-/* NOT_FOUND is no failure: the poll has completed, and its packet is on its way. */
-bool evp_afd_cancel(struct evp_group *g, struct evp_sock *k) {
+/* NOT_FOUND is no failure: the poll has completed, and its packet is on its way. Nor does success
+ * say that it had not. */
+void evp_afd_cancel(struct evp_group *g, struct evp_sock *k) {
   IO_STATUS_BLOCK iosb;
-  return NtCancelIoFileEx(g->afd, &k->iosb, &iosb) == EVP_STATUS_SUCCESS;
+  NtCancelIoFileEx(g->afd, &k->iosb, &iosb);
+}
+
+int evp_afd_code(NTSTATUS status) {
+  switch (status) {
+  case EVP_STATUS_SUCCESS:
+  case EVP_STATUS_CONN_RESET:
+  case EVP_STATUS_REMOTE_CLOSE: return WSAECONNRESET;
+  case EVP_STATUS_CONN_ABORTED:
+  case EVP_STATUS_LOCAL_CLOSE: return WSAECONNABORTED;
+  case EVP_STATUS_CONN_REFUSED: return WSAECONNREFUSED;
+  case EVP_STATUS_IO_TIMEOUT: return WSAETIMEDOUT;
+  case EVP_STATUS_NET_UNREACHED: return WSAENETUNREACH;
+  case EVP_STATUS_HOST_UNREACHED: return WSAEHOSTUNREACH;
+  }
+  return (int)RtlNtStatusToDosError(status);
+}
+
+uint32_t evp_afd_look(HANDLE base, uint32_t events, int *os_code_out) {
+  AFD_POLL_INFO info = {.NumberOfHandles = 1, .Handles = {{.Handle = base, .Events = events}}};
+  IO_STATUS_BLOCK iosb;
+  HANDLE afd;
+  /* A synchronous handle: the call has ended when it returns, and with a time of 0 it does at once.
+   */
+  NTSTATUS status = open_device(EVP_FILE_SYNCHRONOUS_NONALERT, &afd);
+  if (status == EVP_STATUS_SUCCESS) {
+    status = NtDeviceIoControlFile(afd, NULL, NULL, NULL, &iosb, EVP_IOCTL_AFD_POLL, &info,
+                                   sizeof info, &info, sizeof info);
+    CloseHandle(afd);
+  }
+  *os_code_out = EVP_NT_ERROR(status) ? evp_afd_code(status) : 0;
+  if (status != EVP_STATUS_SUCCESS || info.NumberOfHandles == 0) return 0;
+  const uint32_t came = info.Handles[0].Events & events;
+  if (came & (AFD_POLL_ABORT | AFD_POLL_CONNECT_FAIL))
+    *os_code_out = evp_afd_code(info.Handles[0].Status);
+  return came;
 }

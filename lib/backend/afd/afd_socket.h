@@ -13,6 +13,9 @@ void evp_afd_number_is_new(evpoll_handle h);
  * of a refusal. `so_error` is what Winsock says. */
 int evp_afd_take_error(evpoll_handle h, int so_error);
 
+/* The bits that are true of the socket now, of an interest and of what comes with any; the code
+ * that ERROR stands for, or why there is no telling. */
+uint32_t evp_afd_bits(evpoll_handle h, uint32_t interest, int *os_code_out);
 /* The library is about to be unloaded: there is no poller left. */
 void evp_afd_forget(void);
 

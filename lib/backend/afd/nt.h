@@ -60,12 +60,25 @@ typedef struct {
   PVOID SecurityQualityOfService;
 } OBJECT_ATTRIBUTES;
 
-/* For NtQueryInformationFile(): how the handle was opened. */
+/* For NtQueryInformationFile(): what the handle may do, an ACCESS_MASK. */
+enum { EVP_FILE_ACCESS_INFORMATION = 8 };
+
+/* ... how the handle was opened. */
 enum { EVP_FILE_MODE_INFORMATION = 16 };
 typedef struct {
   ULONG Mode;
 } FILE_MODE_INFORMATION;
-enum { EVP_FILE_SYNCHRONOUS = 0x10 | 0x20 }; /* FILE_SYNCHRONOUS_IO_ALERT, _NONALERT */
+enum {
+  EVP_FILE_SYNCHRONOUS_NONALERT = 0x20,
+  EVP_FILE_SYNCHRONOUS = 0x10 | EVP_FILE_SYNCHRONOUS_NONALERT, /* 0x10: FILE_SYNCHRONOUS_IO_ALERT */
+};
+
+/* ... whether a success at once sends no packet; NtSetInformationFile(): another port, or none. */
+enum { EVP_FILE_IO_COMPLETION_NOTIFICATION = 41, EVP_FILE_REPLACE_COMPLETION = 61 };
+typedef struct {
+  HANDLE Port;
+  PVOID Key;
+} FILE_COMPLETION_INFORMATION;
 
 enum { EVP_FILE_OPEN = 1 }; /* NtCreateFile(): the device is there */
 
@@ -105,8 +118,7 @@ typedef struct {
   AFD_POLL_HANDLE_INFO Handles[1];
 } AFD_POLL_INFO;
 
-_Static_assert(sizeof(AFD_POLL_INFO) == 16 + 2 * sizeof(ULONG_PTR) || sizeof(void *) == 4,
-               "the driver's layout");
+_Static_assert(sizeof(AFD_POLL_INFO) == 32, "Windows of 64 bits, and the driver's layout");
 
 /* ---- what an LSP may answer where it blocks SIO_BASE_HANDLE ---------------------------------- */
 
@@ -141,6 +153,8 @@ NTSTATUS NTAPI NtDeviceIoControlFile(HANDLE file, HANDLE event, EVP_APC apc, PVO
 NTSTATUS NTAPI NtCancelIoFileEx(HANDLE file, IO_STATUS_BLOCK *request, IO_STATUS_BLOCK *iosb);
 NTSTATUS NTAPI NtQueryInformationFile(HANDLE file, IO_STATUS_BLOCK *iosb, PVOID information,
                                       ULONG length, int information_class);
+NTSTATUS NTAPI NtSetInformationFile(HANDLE file, IO_STATUS_BLOCK *iosb, PVOID information,
+                                    ULONG length, int information_class);
 ULONG NTAPI RtlNtStatusToDosError(NTSTATUS status);
 
 #endif

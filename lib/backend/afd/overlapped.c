@@ -1,58 +1,97 @@
 /* SPDX-License-Identifier: MIT */
 /* Operations on files and named pipes, and OVERLAPPEDs for operations that the caller starts.
  *
- * A handle is bound to the port when it is first seen, for the rest of its life. A handle that was
- * opened without FILE_FLAG_OVERLAPPED, and FSYNC, for which Windows has no asynchronous call, are
- * the worker pool's, whose results come by the bell.
+ * A handle is looked at in add, outside of locks: Windows lets a synchronous handle (opened without
+ * FILE_FLAG_OVERLAPPED) do one thing at a time, questions included. An overlapped one is bound to
+ * the port; a synchronous file, and FSYNC, for which Windows has no asynchronous call, are the
+ * worker pool's. When the registration has ended the handle leaves the port again, if the system
+ * can do that (8.1 on).
  *
  * A request is an OVERLAPPED and what it belongs to: an operation, from the call on, or a foreign
- * one, from arm until its event was delivered. Whether an operation ends inside the call or later,
- * a packet comes: never is it asked to be left out, since the caller's own operations on the handle
- * need theirs. From the call on nothing of the operation is touched.
+ * one, from arm until its event was delivered. Requests lie in a table that never moves, so that a
+ * packet with any other OVERLAPPED is told from ours. Whether an operation ends inside the call or
+ * later, a packet comes, unless the caller has asked the handle to leave it out then
+ * (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS). From the call on nothing of the operation is touched.
  *
  * A call that fails sends no packet, and the operation is handed back at once. But Wine was seen to
- * send one as well; and a caller who disarms a foreign request may be right that nothing is in
- * flight, and a packet be there nevertheless. So such a request is put aside with nothing to belong
- * to, until its packet has come; if none comes, it is used again after 64 others. */
+ * send one as well, so such a request is put aside with nothing to belong to, until its packet has
+ * come; if none comes, it is used again after 64 others. A foreign request that is disarmed is
+ * given up: the kernel may have its memory, so that nobody gets it before its packet has come. If
+ * none comes it is kept for good, also when the poller is closed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "os_windows.h"
-#include "port.h"
-#include "status.h"
+#include "os/windows/windows_os.h"
+#include "backend/afd/port.h"
+#include "core/status.h"
+#include "core/target.h"
 
-enum { UNKNOWN, BOUND, SYNCHRONOUS }; /* the bytes of port->files */
+/* target->kind: how an operation is started, and what there is besides. */
+enum { IS_BOUND = 1, SKIPS_PACKET = 2 };
 
 /* ---- handles ------------------------------------------------------------------------------ */
 
-static int32_t bind_handle(evpoll *p, evpoll_handle h, bool attach) {
-  struct evp_port *port = evp_port_of(p);
-  /* The flag chooses the pool here too, which needs no handle to be bound. */
-  if ((p->flags & EVPOLL_OPEN_NO_URING) && !attach)
-    return GetFileType(evp_windows_handle(h)) == FILE_TYPE_PIPE ? evp_fail(EVPOLL_ERR_UNSUPPORTED)
-                                                                : 1;
-  uint8_t *known = evp_table_reach(&port->files, (uint32_t)h);
-  if (!known) return evp_fail(EVPOLL_ERR_NO_MEMORY);
-  HANDLE file = evp_windows_handle(h);
-  if (CreateIoCompletionPort(file, port->iocp, KEY_FILE, 0)) {
-    *known = BOUND;
-    return 0;
-  }
+static int skips_packet(HANDLE file, bool *skips_out) {
+  IO_STATUS_BLOCK iosb;
+  ULONG flags = 0;
+  const NTSTATUS status = NtQueryInformationFile(file, &iosb, &flags, sizeof flags,
+                                                 EVP_FILE_IO_COMPLETION_NOTIFICATION);
+  *skips_out = flags & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS;
+  return status == EVP_STATUS_SUCCESS ? 0 : (int)RtlNtStatusToDosError(status);
+}
+
+/* What cannot be bound is somebody else's, or synchronous, or no file at all: an event, say. */
+static int32_t refuse_binding(HANDLE file, bool only_foreign, int refused) {
   const int os_code = (int)GetLastError();
   bool synchronous;
-  const int unknown = evp_windows_is_synchronous(file, &synchronous);
-  /* No guess: the pool cannot cancel what it waits for on an overlapped pipe. */
-  if (unknown && *known == BOUND) return 0;
-  if (unknown == ERROR_INVALID_HANDLE) /* it is open, but no file: an event, say */
-    return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, unknown);
+  const bool known = evp_windows_is_synchronous(file, &synchronous) == 0;
+  if (known && !synchronous && os_code == ERROR_INVALID_PARAMETER)
+    return evp_fail_as(EVPOLL_ERR_BUSY, os_code);
+  return only_foreign ? evp_fail_as(EVPOLL_ERR_UNSUPPORTED, refused) : evp_fail_os(os_code);
+}
+
+/* A socket is served by its readiness. It is bound for the caller's own operations, if it can be:
+ * it may be another port's. */
+static int32_t look_at_stream(evpoll *p, struct evp_target *t) {
+  HANDLE base;
+  const int32_t status = evp_afd_base(t->handle, &base);
+  if (status < 0) return status;
+  HANDLE file = evp_windows_handle(t->handle);
+  if (CreateIoCompletionPort(file, evp_port_of(p)->iocp, KEY_FILE, 0)) t->kind = IS_BOUND;
+  return 0;
+}
+
+/* Files; pipes, unless the pool is to do everything, which cannot give up a read; and what only the
+ * caller's own operations are for: devices. */
+static int32_t overlapped_look(evpoll *p, struct evp_target *t) {
+  if (evp_is_stream(&t->stream)) return look_at_stream(p, t);
+  const int32_t status = evp_file_look(t->handle, &t->file);
+  if (status < 0 && status != EVPOLL_ERR_UNSUPPORTED) return status;
+  const int refused = evpoll_os_error();
+  HANDLE file = evp_windows_handle(t->handle);
+  const bool by_pool = p->flags & EVPOLL_OPEN_NO_URING;
+  t->only_foreign = status < 0 || (by_pool && GetFileType(file) == FILE_TYPE_PIPE);
+  t->pooled = !t->only_foreign && (by_pool || t->file.waits);
+  if (t->file.waits) return status;
+  bool skips = false;
+  const int unknown = t->only_foreign ? 0 : skips_packet(file, &skips);
   if (unknown) return evp_fail_os(unknown);
-  if (synchronous) {
-    if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code);
-    *known = SYNCHRONOUS;
-    return 1;
-  }
-  return *known == BOUND ? 0 : evp_fail_as(EVPOLL_ERR_BUSY, os_code);
+  if (!CreateIoCompletionPort(file, evp_port_of(p)->iocp, KEY_FILE, 0))
+    return refuse_binding(file, t->only_foreign, refused);
+  t->kind = IS_BOUND | (skips ? SKIPS_PACKET : 0);
+  return 0;
+}
+
+/* Fails on systems before Windows 8.1, and while something is in progress on the file: then the
+ * handle is bound for good. */
+static void overlapped_leave(evpoll *p, struct evp_target *t) {
+  (void)p;
+  FILE_COMPLETION_INFORMATION none = {NULL, NULL};
+  IO_STATUS_BLOCK iosb;
+  if (t->kind & IS_BOUND)
+    NtSetInformationFile(evp_windows_handle(t->handle), &iosb, &none, sizeof none,
+                         EVP_FILE_REPLACE_COMPLETION);
 }
 
 /* ---- results ------------------------------------------------------------------------------ */
@@ -76,11 +115,10 @@ static struct evp_request *take_request(struct evp_port *port) {
     port->spares = r->next_spare;
     port->spare_count--;
   } else {
-    r = calloc(1, sizeof *r);
+    r = evp_table_reach(&port->requests, port->request_count);
     if (!r) return NULL;
+    port->request_count++;
     r->ready.foreign = true;
-    r->next_of_all = port->all_requests;
-    port->all_requests = r;
   }
   r->returned = false;
   return r;
@@ -95,73 +133,83 @@ static void put_request(struct evp_port *port, struct evp_request *r) {
   port->spare_count++;
 }
 
-void evp_requests_close(struct evp_port *port) {
-  while (port->all_requests) {
-    struct evp_request *r = port->all_requests;
-    port->all_requests = r->next_of_all;
-    free(r);
-  }
-}
-
 struct evp_op *evp_request_feed(struct evp_port *port, struct evp_request *r, NTSTATUS status) {
   struct evp_op *op = r->op;
   r->returned = true;
   if (op) {
-    op->result = result_of(status, r->o.InternalHigh, op->code == EVPOLL_IO_READ);
+    op->result = result_of(status, r->o.InternalHigh, op->code == EVPOLL_OP_READ);
     put_request(port, r);
   } else if (r->aio) {
     r->o.Internal = (ULONG_PTR)status;
     r->waiting = true;
     evp_port_push(port, &r->ready);
+  } else if (r->given_up) {
+    r->given_up = false;
+    put_request(port, r);
   }
   return op;
 }
 
+/* What the kernel may still write stays for good, where a look for leaks finds it. */
+void evp_requests_free(struct evp_port *port) {
+  static struct evp_kept {
+    struct evp_kept *next;
+    struct evp_table requests;
+  } * _Atomic kept;
+  bool in_flight = false;
+  for (uint32_t i = 0; i < port->request_count; i++) {
+    const struct evp_request *r = evp_table_at(&port->requests, i);
+    in_flight |= r->given_up;
+  }
+  if (!in_flight) {
+    evp_table_free(&port->requests);
+    return;
+  }
+  struct evp_kept *k = malloc(sizeof *k);
+  if (!k) return;
+  memcpy(&k->requests, &port->requests, sizeof k->requests);
+  k->next = atomic_load(&kept);
+  while (!atomic_compare_exchange_weak(&kept, &k->next, k)) {
+  }
+}
+
 /* ---- the engine --------------------------------------------------------------------------- */
 
-static int32_t probe(evpoll *p, char *why, size_t capacity) {
+static int32_t overlapped_open(evpoll *p, char *why, size_t capacity) {
   (void)p;
   snprintf(why, capacity, "overlapped operations on the completion port");
   return 0;
 }
 
-static void close_engine(evpoll *p) {
-  if (p->io.pool) evp_engine_workers.close(p);
-}
+static void overlapped_close(evpoll *p) { (void)p; }
 
-static struct evp_place *place_of(evpoll *p, uint64_t id) {
+static struct evp_place *overlapped_place_of(evpoll *p, uint64_t id) {
   return evp_table_reach(&evp_port_of(p)->places, evp_id_index(id));
-}
-
-static int need_pool(evpoll *p) {
-  if (p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY) return ERROR_NOT_SUPPORTED;
-  evp_mutex_lock(&p->io.lock);
-  const int32_t status = p->io.pool ? 0 : evp_engine_workers.open(p, NULL, 0);
-  evp_mutex_unlock(&p->io.lock);
-  return status < 0 ? ERROR_NOT_ENOUGH_MEMORY : 0;
 }
 
 /* Lock held: p->io.lock. Finds nothing while the operation is being started. */
 static void cancel_kernel(evpoll *p, struct evp_op *op) {
   struct evp_port *port = evp_port_of(p);
   evp_mutex_lock(&port->lock);
-  struct evp_request *r = place_of(p, op->id)->r;
+  struct evp_request *r = overlapped_place_of(p, op->id)->r;
   if (r && r->op == op) CancelIoEx(evp_windows_handle(op->handle), &r->o);
   evp_mutex_unlock(&port->lock);
 }
 
 static void cancel_again(evpoll *p, uint64_t id) {
-  evp_mutex_lock(&p->io.lock);
+  evp_io_lock(p);
   struct evp_op *op = evp_io_find(p, id);
   if (op) cancel_kernel(p, op);
-  evp_mutex_unlock(&p->io.lock);
+  evp_io_unlock(p);
 }
 
-/* The call has failed. False: its packet was faster, and the operation is over. */
-static bool take_back(evpoll *p, struct evp_op *op, struct evp_request *r) {
+/* No packet is to come. False: it was faster, and the operation is over. */
+static bool overlapped_take_back(evpoll *p, struct evp_op *op, struct evp_request *r,
+                                 int64_t *bytes_out) {
   struct evp_port *port = evp_port_of(p);
   evp_mutex_lock(&port->lock);
   const bool ours = r->op == op;
+  *bytes_out = (int64_t)r->o.InternalHigh;
   if (ours) put_request(port, r);
   evp_mutex_unlock(&port->lock);
   return ours;
@@ -182,103 +230,100 @@ static struct evp_request *request_for(evpoll *p, struct evp_op *op, struct evp_
   return r;
 }
 
-static void start(evpoll *p, struct evp_op *op, struct evp_place *place, struct evp_request *r) {
+/* It is over, and no packet comes. */
+static bool overlapped_end(evpoll *p, struct evp_op *op, int64_t result) {
+  const uint32_t whole = EVPOLL_OPF_INLINE | EVPOLL_OPF_ALL;
+  op->result = result;
+  op->ended = result >= 0 && (op->flags & whole) == EVPOLL_OPF_INLINE;
+  if (op->ended) return true;
+  evp_io_done(p, op);
+  return false;
+}
+
+/* True: it ended in the call, and is the caller's. */
+static bool overlapped_start(evpoll *p, struct evp_op *op, struct evp_place *place,
+                             struct evp_request *r) {
   const uint64_t id = op->id;
-  const bool reads = op->code == EVPOLL_IO_READ;
+  const bool skips = op->target->kind & SKIPS_PACKET;
+  const bool reads = op->code == EVPOLL_OP_READ;
   const uint64_t most = evp_file_length_limit();
   const DWORD bytes = (DWORD)(op->length < most ? op->length : most);
   HANDLE file = evp_windows_handle(op->handle);
   DWORD os_code = ERROR_OPERATION_ABORTED;
+  int64_t moved;
   if (atomic_load(&place->cancel_id) != id) {
     const BOOL ok = reads ? ReadFile(file, op->buffer, bytes, NULL, &r->o)
                           : WriteFile(file, op->buffer, bytes, NULL, &r->o);
     os_code = ok ? 0 : GetLastError();
   }
+  if (os_code == 0 && skips) /* the success is all there is */
+    return overlapped_take_back(p, op, r, &moved) && overlapped_end(p, op, moved);
   /* MORE_DATA: a warning, of which a packet tells. */
   if (os_code == 0 || os_code == ERROR_IO_PENDING || os_code == ERROR_MORE_DATA) {
     if (atomic_load(&place->cancel_id) == id) cancel_again(p, id);
-    return;
+    return false;
   }
-  if (!take_back(p, op, r)) return;
+  if (!overlapped_take_back(p, op, r, &moved)) return false;
   const bool end = os_code == ERROR_HANDLE_EOF || (reads && os_code == ERROR_BROKEN_PIPE);
-  op->result = end ? 0 : -(int64_t)os_code;
-  evp_io_done(p, op);
+  return overlapped_end(p, op, end ? 0 : -(int64_t)os_code);
 }
 
-static bool is_for_pool(evpoll *p, const struct evp_op *op) {
-  if (op->code != EVPOLL_IO_READ && op->code != EVPOLL_IO_WRITE) return true;
-  const uint8_t *known = evp_table_at(&evp_port_of(p)->files, (uint32_t)op->handle);
-  return known && *known == SYNCHRONOUS;
-}
-
-static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out) {
-  int32_t started = 0;
-  (void)n;
-  for (struct evp_op *op = *chain, *next; op; op = next, started++) {
-    next = op->next;
-    struct evp_place *place = place_of(p, op->id);
-    struct evp_request *r = NULL;
-    const bool in_pool = is_for_pool(p, op);
-    int os_code = place ? 0 : ERROR_NOT_ENOUGH_MEMORY;
-    if (!os_code && in_pool) os_code = need_pool(p);
-    if (!os_code && !in_pool) r = request_for(p, op, place);
-    if (!os_code && !in_pool && !r) os_code = ERROR_NOT_ENOUGH_MEMORY;
-    if (os_code) {
-      *os_code_out = os_code;
-      break;
+static void overlapped_submit(evpoll *p, struct evp_op **chain, int *os_code_out) {
+  for (struct evp_op **at = chain, *op; (op = *at);) {
+    struct evp_op *next = op->next;
+    struct evp_place *place = op->in_pool ? NULL : overlapped_place_of(p, op->id);
+    struct evp_request *r = place ? request_for(p, op, place) : NULL;
+    if (!r) {
+      if (!op->in_pool) *os_code_out = ERROR_NOT_ENOUGH_MEMORY;
+      at = &op->next;
+      continue;
     }
-    atomic_store(&place->in_pool, in_pool);
-    *chain = next;
-    if (in_pool) {
-      op->next = NULL;
-      evp_engine_workers.submit(p, &op, 1, os_code_out);
-    } else {
-      start(p, op, place, r);
-    }
+    *at = next;
+    if (!overlapped_start(p, op, place, r)) continue;
+    *at = op;
+    op->next = next;
+    at = &op->next;
   }
-  return started;
 }
 
-static void cancel(evpoll *p, struct evp_op *op) {
-  struct evp_place *place = place_of(p, op->id);
+static void overlapped_cancel(evpoll *p, struct evp_op *op) {
+  struct evp_place *place = overlapped_place_of(p, op->id);
   if (!place) return;
   atomic_store(&place->cancel_id, op->id); /* it may not be started yet */
-  if (atomic_load(&place->in_pool))
-    evp_engine_workers.cancel(p, op);
-  else
-    cancel_kernel(p, op);
+  cancel_kernel(p, op);
 }
 
 /* The wait takes packets itself, but not when it is shut down: readiness would end its sleep. */
-static bool has_completions(evpoll *p) { return evp_is_shut_down(p); }
+static bool overlapped_has_completions(evpoll *p) { return evp_is_shut_down(p); }
 
-static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
+static int32_t overlapped_collect(evpoll *p, evpoll_event *out, int32_t capacity) {
   return evp_is_shut_down(p) ? evp_port_drain(p, out, capacity) : 0;
 }
 
 const struct evp_engine evp_engine_iocp = {
     .id = EVPOLL_ENGINE_IOCP,
     .want = EVPOLL_ERR_LIMIT,
-    .open = probe,
-    .probe = probe,
-    .close = close_engine,
-    .submit = submit,
-    .cancel = cancel,
-    .bind = bind_handle,
-    .has_completions = has_completions,
-    .collect = collect,
+    .pool_codes = 1u << EVPOLL_OP_FSYNC | 1u << EVPOLL_OP_FDATASYNC,
+    .open = overlapped_open,
+    .close = overlapped_close,
+    .look = overlapped_look,
+    .leave = overlapped_leave,
+    .submit = overlapped_submit,
+    .cancel = overlapped_cancel,
+    .has_completions = overlapped_has_completions,
+    .collect = overlapped_collect,
 };
 
 /* ---- foreign operations ------------------------------------------------------------------- */
 
 /* What the block holds until a call has started an operation with it. */
 #define NEVER_STARTED ((ULONG_PTR)0x0EB0110E)
-static int32_t open_foreign(evpoll_aio *aio) {
+static int32_t overlapped_open_foreign(evpoll_aio *aio) {
   aio->native = NULL; /* made when it is armed */
   return 0;
 }
 
-static void close_foreign(evpoll_aio *aio) {
+static void overlapped_close_foreign(evpoll_aio *aio) {
   struct evp_port *port = evp_port_of(aio->p);
   struct evp_request *r = aio->native;
   if (!r) return;
@@ -288,7 +333,7 @@ static void close_foreign(evpoll_aio *aio) {
   evp_mutex_unlock(&port->lock);
 }
 
-static int32_t arm(evpoll_aio *aio, void *native_out, uint32_t size) {
+static int32_t overlapped_arm(evpoll_aio *aio, void *native_out, uint32_t size) {
   struct evp_port *port = evp_port_of(aio->p);
   if (size != sizeof(OVERLAPPED *)) return evp_fail(EVPOLL_ERR_INVALID);
   struct evp_request *r = aio->native;
@@ -307,12 +352,17 @@ static int32_t arm(evpoll_aio *aio, void *native_out, uint32_t size) {
   return 0;
 }
 
-static void disarm(evpoll_aio *aio) {
+static void overlapped_disarm(evpoll_aio *aio) {
   struct evp_port *port = evp_port_of(aio->p);
   struct evp_request *r = aio->native;
   if (r->o.Internal == NEVER_STARTED) return;
   evp_mutex_lock(&port->lock);
-  put_request(port, r);
+  if (r->returned) {
+    put_request(port, r);
+  } else {
+    r->aio = NULL;
+    r->given_up = true;
+  }
   evp_mutex_unlock(&port->lock);
   aio->native = NULL;
 }
@@ -333,8 +383,8 @@ bool evp_foreign_deliver(struct evp_port *port, struct evp_request *r, evpoll_ev
 }
 
 const struct evp_foreign evp_foreign_overlapped = {
-    .open = open_foreign,
-    .close = close_foreign,
-    .arm = arm,
-    .disarm = disarm,
+    .open = overlapped_open_foreign,
+    .close = overlapped_close_foreign,
+    .arm = overlapped_arm,
+    .disarm = overlapped_disarm,
 };

@@ -2,7 +2,7 @@
 /* Windows: everything arrives at one completion port.
  *
  * Packets are told apart by their key: even for AFD's (the address is a socket's), odd for the bell
- * and for files, pipes and whatever the caller has attached (the address is a request's).
+ * and for files, pipes and whatever else the caller has added (the address is a request's).
  *
  * A sleep brings the kernel up to date (afd_socket.c), takes packets, tells sockets, operations and
  * foreign requests what came, and writes events. An array of 64 or more gets as many packets as it
@@ -15,15 +15,16 @@
  *
  * Closing the port would not wake who sleeps on it: close() is called when nobody does, and takes
  * every packet that is still to come, since each is memory that the kernel may write. */
-#include "port.h"
+#include "backend/afd/port.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "os_windows.h"
-#include "status.h"
+#include "os/windows/windows_os.h"
+#include "core/status.h"
+#include "core/stream.h"
 
-enum { BATCH = 64, MOST = 4096 };
+enum { PORT_BATCH = 64, MOST = 4096 };
 
 /* ---- packets ------------------------------------------------------------------------------ */
 
@@ -64,7 +65,7 @@ static void feed(evpoll *p, const OVERLAPPED_ENTRY *packet, struct told *told) {
     told->bell = true;
   } else {
     struct evp_request *r = (struct evp_request *)packet->lpOverlapped;
-    if (!r) return; /* somebody posted to our port */
+    if (!evp_table_has(&port->requests, r)) return; /* somebody else's */
     struct evp_op *op = evp_request_feed(port, r, (NTSTATUS)packet->Internal);
     if (!op) return;
     op->next = NULL;
@@ -79,8 +80,8 @@ static DWORD milliseconds(int64_t ns) {
   return ms < (int64_t)INFINITE ? (DWORD)ms : INFINITE - 1;
 }
 
-static ULONG take(struct evp_port *port, OVERLAPPED_ENTRY *packets, ULONG capacity, DWORD ms,
-                  DWORD *failed_out) {
+static ULONG port_take(struct evp_port *port, OVERLAPPED_ENTRY *packets, ULONG capacity, DWORD ms,
+                       DWORD *failed_out) {
   ULONG n = 0;
   *failed_out = 0;
   if (GetQueuedCompletionStatusEx(port->iocp, packets, capacity, &n, ms, FALSE)) return n;
@@ -102,25 +103,36 @@ static void feed_all(evpoll *p, OVERLAPPED_ENTRY *packets, ULONG n, ULONG capaci
     const bool nothing = !port->ready && !told->ops && !told->bell;
     if (n < capacity || taken >= MOST || !(all || nothing)) return;
     DWORD failed;
-    n = take(port, packets, capacity, 0, &failed);
+    n = port_take(port, packets, capacity, 0, &failed);
     if (n == 0) return;
   }
 }
 
 static void keep_ops(evpoll *p, struct told *told) {
   *told->end = NULL;
-  evp_mutex_lock(&p->io.lock);
+  evp_io_lock(p);
   for (struct evp_op *op = told->ops, *next; op; op = next) {
     next = op->next;
     evp_io_keep(p, op);
   }
-  evp_mutex_unlock(&p->io.lock);
+  evp_io_unlock(p);
+}
+
+/* Lock held: port->lock. */
+static int32_t deliver_some(evpoll *p, evpoll_event *out, int32_t capacity) {
+  struct evp_port *port = evp_port_of(p);
+  int32_t n = 0, edges = 0;
+  while (n < capacity && port->ready) {
+    if (!deliver(p, pop(port), &out[n])) continue;
+    if (out[n++].events & EVP_EDGE) edges = EVP_EDGES;
+  }
+  return n | edges;
 }
 
 static int32_t sleep_on_port(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
   struct evp_port *port = evp_port_of(p);
-  OVERLAPPED_ENTRY batch[BATCH];
-  const bool large = capacity >= BATCH && sizeof *out >= sizeof batch[0];
+  OVERLAPPED_ENTRY batch[PORT_BATCH];
+  const bool large = capacity >= PORT_BATCH && sizeof *out >= sizeof batch[0];
   OVERLAPPED_ENTRY *packets = large ? (OVERLAPPED_ENTRY *)(void *)out : batch;
 
   evp_mutex_lock(&port->lock);
@@ -130,15 +142,14 @@ static int32_t sleep_on_port(evpoll *p, evpoll_event *out, int32_t capacity, int
   evp_mutex_unlock(&port->lock);
 
   DWORD failed;
-  const ULONG room = large ? (ULONG)capacity : BATCH;
-  const ULONG got = take(port, packets, room, blocks ? milliseconds(timeout_ns) : 0, &failed);
+  const ULONG room = large ? (ULONG)capacity : PORT_BATCH;
+  const ULONG got = port_take(port, packets, room, blocks ? milliseconds(timeout_ns) : 0, &failed);
 
   struct told told = {.ops = NULL, .end = &told.ops};
-  int32_t n = 0;
   evp_mutex_lock(&port->lock);
   port->sleepers -= blocks;
   if (got) feed_all(p, packets, got, room, !large, &told);
-  while (n < capacity && port->ready) n += deliver(p, pop(port), &out[n]);
+  const int32_t n = deliver_some(p, out, capacity);
   /* Who sleeps does not look at lists. */
   if (port->sleepers) evp_sock_flush(p);
   const bool left_over = port->ready && port->sleepers;
@@ -155,13 +166,13 @@ static int32_t sleep_on_port(evpoll *p, evpoll_event *out, int32_t capacity, int
  * took it here may have looked before. */
 int32_t evp_port_drain(evpoll *p, evpoll_event *out, int32_t capacity) {
   struct evp_port *port = evp_port_of(p);
-  OVERLAPPED_ENTRY packets[BATCH];
+  OVERLAPPED_ENTRY packets[PORT_BATCH];
   int32_t n = 0;
   bool bell = false;
   while (n < capacity) {
-    const ULONG room = capacity - n < BATCH ? (ULONG)(capacity - n) : BATCH;
+    const ULONG room = capacity - n < PORT_BATCH ? (ULONG)(capacity - n) : PORT_BATCH;
     DWORD failed;
-    const ULONG got = take(port, packets, room, 0, &failed);
+    const ULONG got = port_take(port, packets, room, 0, &failed);
     struct told told = {.ops = NULL, .end = &told.ops};
     evp_mutex_lock(&port->lock);
     for (ULONG i = 0; i < got; i++) feed(p, &packets[i], &told);
@@ -177,13 +188,8 @@ int32_t evp_port_drain(evpoll *p, evpoll_event *out, int32_t capacity) {
   return n;
 }
 
-static bool may_be_ready(evpoll *p) {
-  (void)p;
-  return true; /* only the port knows */
-}
-
 /* A packet takes memory of the kernel, which may be short for a while; a ring must not be lost. */
-static void ring(evpoll *p) {
+static void port_ring(evpoll *p) {
   struct evp_port *port = evp_port_of(p);
   if (atomic_exchange(&port->rung, 1)) return;
   while (!PostQueuedCompletionStatus(port->iocp, 0, KEY_BELL, NULL)) Sleep(1);
@@ -205,7 +211,7 @@ static int32_t open_port(evpoll *p) {
   }
   evp_mutex_init(&port->lock);
   port->socks.entry_size = sizeof(struct evp_sock *);
-  port->files.entry_size = sizeof(uint8_t);
+  port->requests.entry_size = sizeof(struct evp_request);
   port->places.entry_size = sizeof(struct evp_place);
   p->kernel = port;
   return 0;
@@ -222,33 +228,30 @@ static void close_port(evpoll *p) {
     deliver(p, pop(port), &discarded);
   }
   while (port->in_kernel) {
-    OVERLAPPED_ENTRY packets[BATCH];
+    OVERLAPPED_ENTRY packets[PORT_BATCH];
     struct told told = {.ops = NULL, .end = &told.ops};
     DWORD failed;
-    const ULONG n = take(port, packets, BATCH, INFINITE, &failed);
+    const ULONG n = port_take(port, packets, PORT_BATCH, INFINITE, &failed);
     if (failed) Sleep(1);
     for (ULONG i = 0; i < n; i++) feed(p, &packets[i], &told);
   }
   evp_groups_close(port);
   evp_mutex_unlock(&port->lock);
   CloseHandle(port->iocp);
-  evp_requests_close(port);
   evp_table_free(&port->socks);
-  evp_table_free(&port->files);
+  evp_requests_free(port);
   evp_table_free(&port->places);
   evp_mutex_destroy(&port->lock);
   free(port);
 }
 
-static void describe(evpoll *p, char *text, size_t capacity) {
+static void port_describe(evpoll *p, char *text, size_t capacity) {
   struct evp_port *port = evp_port_of(p);
   evp_mutex_lock(&port->lock);
   const uint32_t groups = port->group_count;
   evp_mutex_unlock(&port->lock);
   snprintf(text, capacity, "AFD, by %u handles of the device, and one completion port%s", groups,
-           evp_bound(p)    ? ", one thread"
-           : evp_single(p) ? ", one waiter"
-                           : ", any number of waiters");
+           evp_single(p) ? ", one waiter" : ", any number of waiters");
 }
 
 const struct evp_backend evp_backend = {
@@ -258,13 +261,13 @@ const struct evp_backend evp_backend = {
     .io_features = EVPOLL_FEATURE_PIPE_IO,
     .native = &evp_engine_iocp,
     .foreign = &evp_foreign_overlapped,
+    .edges_once = true,
     .open = open_port,
     .close = close_port,
     .watch = evp_sock_watch,
     .rearm = evp_sock_rearm,
     .unwatch = evp_sock_unwatch,
     .sleep = sleep_on_port,
-    .may_be_ready = may_be_ready,
-    .ring = ring,
-    .describe = describe,
+    .ring = port_ring,
+    .describe = port_describe,
 };

@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "nt.h"
-#include "poller.h"
+#include "backend/afd/nt.h"
+#include "core/poller.h"
 
 /* Completion keys: even for AFD handles (the address of their group), odd for everything else. */
 enum { KEY_BELL = 1, KEY_FILE = 3 };
@@ -41,11 +41,18 @@ struct evp_port {
   struct evp_ready *ready, *last_ready;
 
   /* overlapped.c */
-  struct evp_table files;  /* uint8_t: what a handle was found to be; p->io.lock */
-  struct evp_table places; /* struct evp_place, by the operation's index */
-  struct evp_request *all_requests;
+  struct evp_table requests; /* struct evp_request */
+  uint32_t request_count;
+  struct evp_table places;                 /* struct evp_place, by the operation's index */
   struct evp_request *spares, *last_spare; /* not in use, the oldest first */
   uint32_t spare_count;
+};
+
+/* What a registration wants to hear. */
+struct evp_wish {
+  uint8_t mode;
+  uint8_t armed; /* bits of the interest that are to be reported */
+  bool broken;   /* a reset was reported once, and would be again by each poll */
 };
 
 /* One registration, until the kernel has given back its memory. */
@@ -64,17 +71,15 @@ struct evp_sock {
   uint32_t asked;      /* AFD_POLL_*: of the poll in the kernel */
   uint32_t came;       /* ... of the last poll, to be delivered */
   int error;           /* the system's code that came with it */
-  uint8_t mode;
-  uint8_t interest;
-  uint8_t armed;          /* bits of the interest that are to be reported */
-  _Atomic bool polling;   /* in the kernel; set under the number's lock too */
-  _Atomic bool cancelled; /* ... but taken off the socket; its packet will say so */
-  _Atomic bool lost;      /* the number is another socket's by now: set under the number's lock */
-  bool updating;          /* in the list of updates */
-  bool waiting;           /* in the list of ready ones */
-  bool broken;            /* EDGE: a reset was reported, and would be again by each poll */
-  bool closed;            /* the socket is gone: only its number is still registered */
-  bool retired;           /* the registration is over: freed by its last use */
+  struct evp_wish wish;
+  _Atomic bool polling; /* in the kernel; set under the number's lock too */
+  bool ending;          /* ... and asked to end: its packet tells whether it did */
+  _Atomic bool lost;    /* the number is another's by now: set under the number's lock */
+  _Atomic bool over;    /* ... and was said to be closed; by the number's lock too */
+  bool updating;        /* in the list of updates */
+  bool waiting;         /* in the list of ready ones */
+  bool closed;          /* the socket is gone: only its number is still registered */
+  bool retired;         /* the registration is over: freed by its last use */
 };
 
 static inline struct evp_port *evp_port_of(evpoll *p) { return p->kernel; }
@@ -96,8 +101,15 @@ void evp_groups_close(struct evp_port *port); /* all were put */
 
 /* One poll, of one socket. SUCCESS and PENDING: a packet will come. */
 NTSTATUS evp_afd_poll(struct evp_group *g, struct evp_sock *k, uint32_t events);
-/* True: the poll is off the socket, and its packet says CANCELLED. False: it had completed. */
-bool evp_afd_cancel(struct evp_group *g, struct evp_sock *k);
+/* Asks a poll to end. It does not wait for its socket any more; what its packet will say is open.
+ */
+void evp_afd_cancel(struct evp_group *g, struct evp_sock *k);
+
+/* Winsock's code where it has one: that is what a failed call would have told. */
+int evp_afd_code(NTSTATUS status);
+/* No lock held. Which of the events are true of the socket now; the code that it has failed with,
+ * or with which the look did. */
+uint32_t evp_afd_look(HANDLE base, uint32_t events, int *os_code_out);
 
 /* ---- afd_base.c ----------------------------------------------------------------------------- */
 
@@ -105,19 +117,26 @@ bool evp_afd_cancel(struct evp_group *g, struct evp_sock *k);
 int32_t evp_afd_base(evpoll_handle h, HANDLE *base_out);
 /* 0, or why the number is no open socket. */
 int32_t evp_afd_is_open(evpoll_handle h);
+/* AFD does not know the handle: it was closed, or is a provider's that hides what is under it. */
+int32_t evp_afd_unknown(evpoll_handle h);
 
 /* ---- afd_number.c --------------------------------------------------------------------------- */
 
-/* Held over each poll, so that no other poller takes the number meanwhile. */
-struct evp_mutex *evp_number_lock(uint32_t handle);
-/* Makes k the one that may poll its number. `mine` is the former registration of the same poller;
- * had_out: it was the owner. EVPOLL_ERR_BUSY: another poller's is. */
-int32_t evp_number_claim(struct evp_sock *k, const struct evp_sock *mine, bool *had_out);
-/* The number is nobody's any more, or again that of `former`. */
-void evp_number_disclaim(struct evp_sock *k, struct evp_sock *former);
+struct evp_number;
+/* Takes the number's lock, inside port->lock and never around it; NULL: there is no memory. It is
+ * held over each poll, so that no other poller takes the number meanwhile. */
+struct evp_number *evp_number_enter(uint32_t handle);
+void evp_number_leave(uint32_t handle);
+/* Lock held: the number's. is_polled: by another poller than that of `mine`, the former
+ * registration of whoever asks. own: k may poll it from now on, and nobody else. is_sound: no error
+ * is left. */
+bool evp_number_is_polled(const struct evp_number *n, const struct evp_sock *mine);
+void evp_number_own(struct evp_number *n, struct evp_sock *k);
+void evp_number_is_sound(struct evp_number *n);
+/* The number is nobody's any more, if it was k's. */
+void evp_number_disclaim(struct evp_sock *k);
 /* k->error is what the socket's owner may take. */
 void evp_number_note_error(struct evp_sock *k);
-void evp_number_forget_errors(uint32_t handle);
 
 /* ---- afd_socket.c --------------------------------------------------------------------------- */
 
@@ -143,7 +162,6 @@ extern const struct evp_foreign evp_foreign_overlapped;
 struct evp_place {
   struct evp_request *r;      /* the last one; port->lock */
   _Atomic uint64_t cancel_id; /* the operation that was asked to end */
-  _Atomic bool in_pool;
 };
 
 /* An OVERLAPPED of ours, and what it belongs to. */
@@ -152,15 +170,16 @@ struct evp_request {
   struct evp_ready ready;
   struct evp_op *op; /* neither: given up, and what comes is dropped */
   evpoll_aio *aio;   /* ... a foreign one's */
-  struct evp_request *next_spare, *next_of_all;
+  struct evp_request *next_spare;
   bool returned; /* its packet has come */
   bool waiting;  /* in the list of ready ones */
+  bool given_up; /* disarmed, and its packet is still to come */
 };
 
 /* Lock held: port->lock. A packet with this status came back: the operation that is over, its
  * result set, or NULL. */
 struct evp_op *evp_request_feed(struct evp_port *port, struct evp_request *r, NTSTATUS status);
+void evp_requests_free(struct evp_port *port);
 bool evp_foreign_deliver(struct evp_port *port, struct evp_request *r, evpoll_event *out);
-void evp_requests_close(struct evp_port *port);
 
 #endif

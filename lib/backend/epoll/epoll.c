@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* Linux: readiness by epoll.
  *
- * What a thread sleeps on is one epoll set. While file operations are in flight in a poller with
- * a single waiter it is the io_uring that watches the set instead (uring.c, "hybrid").
+ * What a thread sleeps on is one epoll set, always the same one.
  *
  * A registration: the kernel gets generation and slot as data.u64; the slot is the descriptor's
  * number. A descriptor that is closed leaves the set by itself, if no duplicate lives; its slot is
  * found by whoever adds the number next. If a duplicate lives, the kernel goes on reporting the
  * old registration, and nothing can name it any more: EPOLL_CTL_DEL looks for the number. Such
- * hits carry an old generation and are dropped; when they have become many, the set is rebuilt.
+ * hits carry an old generation and are dropped; when the same one comes again and again, the set is
+ * rebuilt.
  *
  * An event: read by the kernel into the tail of the caller's array and translated forwards in
  * place. An event is larger than the kernel's, so what is written never overtakes what is read.
  *
  * The bell: an eventfd, edge-triggered and never read. Each write is one edge, which one sleeper
  * gets, or the next thread to sleep. It costs less than the usual write-and-read pair.
+ *
+ * The alarm: a timerfd, made when it is needed first, in the same way.
  *
  * ONESHOT: with several waiters EPOLLONESHOT, so that the kernel picks one. With a single waiter
  * the set holds the descriptor level-triggered, and delivery clears ARMED in the slot; a rearm
@@ -29,25 +31,40 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "poller.h"
-#include "status.h"
-#include "uring.h"
+#include "core/poller.h"
+#include "core/status.h"
+#include "core/stream.h"
+#include "os/posix/posix.h"
+#include "backend/epoll/uring.h"
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441 /* Linux 5.11; the number is the same on all architectures */
 #endif
 
-enum { PATIENCE = 64, FAILED_REBUILD_PAUSE = 1000000 };
+enum { PATIENCE = 64, SUSPECTS = 16, FAILED_REBUILD_PAUSE = 1000000, MOST_SECONDS = 2000000000 };
 #define RARELY(condition) __builtin_expect(!!(condition), 0)
 #define BELL_DATA         ((uint64_t)EVP_NO_GENERATION << 32)
+#define ALARM_DATA        (BELL_DATA | 1)
 
-struct set {
+/* A key that was reported though its registration had ended, how often, and how many others of its
+ * place were since. Waiters race for it; what is lost is a count. */
+struct suspect {
+  _Atomic uint64_t key;
+  _Atomic uint32_t hits, others;
+};
+
+struct epoll_set {
   int fd;
   int bell;
-  _Atomic uint32_t stale_since; /* stale hits since the set was built */
+  int outer;                  /* holds the set, for another loop to sleep on; -1: nobody asked */
+  int ring;                   /* io_uring's, whose completions are bells too; -1: there is none */
+  int timer;                  /* the alarm; -1: none was needed yet */
+  struct evp_mutex late_lock; /* between the coming of these two and a rebuild; inside all others */
+  struct suspect suspects[SUSPECTS];
 };
 
 /* ---- bits --------------------------------------------------------------------------------- */
@@ -68,10 +85,10 @@ static uint32_t translate_bits(uint32_t epoll_bits) {
   return event_bits[epoll_bits & 31] | (epoll_bits >> 10 & EVPOLL_READ_CLOSED);
 }
 
-/* EPOLLRDHUP only with READABLE: asked for alone it would be reported for ever to one who cannot
- * make it go away by reading. Without a branch, since every change asks. */
+/* EPOLLRDHUP with READABLE too. Without a branch, since every change asks. */
 static uint32_t epoll_bits_of(uint32_t interest) {
   return (interest & EVPOLL_READABLE) * (EPOLLIN | EPOLLRDHUP) |
+         (interest & EVPOLL_READ_CLOSED) * (EPOLLRDHUP / EVPOLL_READ_CLOSED) |
          (interest & EVPOLL_WRITABLE) * (EPOLLOUT / EVPOLL_WRITABLE) |
          (interest & EVPOLL_PRIORITY) / (EVPOLL_PRIORITY / EPOLLPRI);
 }
@@ -81,6 +98,7 @@ static uint32_t epoll_events_of(const evpoll *p, uint32_t state) {
   const uint32_t bits = epoll_bits_of((state & EVP_KERNEL) >> EVP_KERNEL_SHIFT);
   switch (evp_mode_of(state)) {
   case EVPOLL_LEVEL: return bits;
+  case EVPOLL_OPERATIONS:
   case EVPOLL_EDGE: return bits | EPOLLET;
   }
   if (state & EVP_PARKED) return EPOLLONESHOT;
@@ -97,7 +115,7 @@ static int control(int set, int op, int fd, uint32_t events, uint64_t data) {
   return syscall(SYS_epoll_ctl, set, op, fd, &e) == 0 ? 0 : errno;
 }
 
-static int32_t fail_control(int os_code) {
+static int32_t epoll_fail_control(int os_code) {
   switch (os_code) {
   case EPERM: return evp_fail_as(EVPOLL_ERR_UNSUPPORTED, os_code); /* a file or a directory */
   case ENOSPC: return evp_fail_as(EVPOLL_ERR_LIMIT, os_code);      /* max_user_watches */
@@ -106,12 +124,22 @@ static int32_t fail_control(int os_code) {
   return evp_fail_os(os_code);
 }
 
-static uint64_t key_of(evpoll_handle h, struct evp_source *s) {
-  return evp_source_key((uint32_t)h, atomic_load_explicit(&s->generation, memory_order_relaxed));
+static uint64_t epoll_key_of(evpoll_handle h, struct evp_source *s) {
+  return evp_source_key((uint32_t)h, evp_source_generation(s));
+}
+
+/* The number is not what it was: closed, another file that is not in the set, or, as EPERM says,
+ * one that cannot be. */
+static bool is_gone(int os_code) {
+  return os_code == EBADF || os_code == ENOENT || os_code == EPERM;
+}
+
+static int32_t fail_gone(int os_code) {
+  return os_code == EBADF ? evp_fail_os(os_code) : evp_fail_as(EVPOLL_ERR_STALE, os_code);
 }
 
 /* Interest 0: not in the set, since errors cannot be masked there. */
-static int32_t watch_nothing(struct set *set, int fd, uint64_t key, uint32_t was, bool fresh,
+static int32_t watch_nothing(struct epoll_set *set, int fd, uint64_t key, uint32_t was, bool fresh,
                              bool *gone_out) {
   int os_code = 0;
   if (!(was & EVP_IN_SET)) {
@@ -119,22 +147,30 @@ static int32_t watch_nothing(struct set *set, int fd, uint64_t key, uint32_t was
     os_code = control(set->fd, EPOLL_CTL_ADD, fd, 0, key); /* can it be watched at all? */
     if (os_code && os_code != EEXIST) {
       *gone_out = os_code == EBADF || os_code == EPERM;
-      return fail_control(os_code);
+      return epoll_fail_control(os_code);
     }
   }
   os_code = control(set->fd, EPOLL_CTL_DEL, fd, 0, 0);
   if (os_code == 0 || (os_code == ENOENT && fresh)) return 0;
   *gone_out = true;
-  return os_code == ENOENT ? evp_fail_as(EVPOLL_ERR_STALE, os_code) : fail_control(os_code);
+  return fail_gone(os_code);
+}
+
+/* Lock held: the stripe. The set has it for itself: nobody is to take it over. */
+static bool is_own(struct epoll_set *set, int fd) {
+  evp_mutex_lock(&set->late_lock);
+  const bool own = fd == set->bell || fd == set->ring || fd == set->timer;
+  evp_mutex_unlock(&set->late_lock);
+  return own;
 }
 
 static int32_t watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t was, bool fresh,
                      bool *gone_out) {
-  struct set *set = p->kernel;
+  struct epoll_set *set = p->kernel;
   const int fd = (int)h;
-  uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  uint32_t state = evp_source_state(s);
   const uint32_t interest = (state & EVP_INTEREST) >> EVP_INTEREST_SHIFT;
-  const uint64_t key = key_of(h, s);
+  const uint64_t key = epoll_key_of(h, s);
   if (interest == 0) return watch_nothing(set, fd, key, was, fresh, gone_out);
 
   /* The state is whole before the kernel may report. What it was asked for before it may report
@@ -142,52 +178,54 @@ static int32_t watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t 
    * writes nothing, and a store will do. */
   const uint32_t kernel = EVP_IN_SET | interest << EVP_KERNEL_SHIFT;
   if (evp_mode_of(state) == EVPOLL_ONESHOT)
-    state = atomic_fetch_or_explicit(&s->state, kernel, memory_order_acq_rel) | kernel;
+    state = (uint32_t)atomic_fetch_or_explicit(&s->word, kernel, memory_order_acq_rel) | kernel;
   else
-    atomic_store_explicit(&s->state, state |= kernel, memory_order_release);
+    evp_source_set_state(s, state |= kernel);
   const uint32_t events = epoll_events_of(p, state);
   if (was & EVP_IN_SET) {
     const int os_code = control(set->fd, EPOLL_CTL_MOD, fd, events, key);
     if (os_code == 0) return 0;
-    *gone_out = os_code == EBADF || os_code == ENOENT;
-    if (os_code != ENOENT) return fail_control(os_code);
-    if (!fresh) return evp_fail_as(EVPOLL_ERR_STALE, os_code);
+    *gone_out = is_gone(os_code);
+    if (!*gone_out) return epoll_fail_control(os_code);
+    if (!fresh || os_code == EBADF) return fail_gone(os_code);
   }
   int os_code = control(set->fd, EPOLL_CTL_ADD, fd, events, key);
   /* A registration that outlived ours through a duplicate is taken over. */
-  if (os_code == EEXIST) os_code = control(set->fd, EPOLL_CTL_MOD, fd, events, key);
+  if (os_code == EEXIST)
+    os_code = is_own(set, fd) ? ELOOP : control(set->fd, EPOLL_CTL_MOD, fd, events, key);
   if (os_code == 0) {
     *gone_out = false;
     return 0;
   }
   /* What was not in the set is as it was, unless the handle is not what it was. */
   *gone_out = (was & EVP_IN_SET) || os_code == EBADF || os_code == EPERM;
-  return fail_control(os_code);
+  return epoll_fail_control(os_code);
 }
 
-static int32_t rearm(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t bits,
-                     bool *gone_out) {
-  struct set *set = p->kernel;
-  uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+static int32_t epoll_rearm(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t bits,
+                           bool *gone_out) {
+  struct epoll_set *set = p->kernel;
+  uint32_t state = evp_source_state(s);
   if (evp_mode_of(state) == EVPOLL_EDGE) return 0; /* the kernel reports each edge anyway */
 
   const uint32_t was = state;
   const uint32_t kept = state & ~(uint32_t)(EVP_REPORT | EVP_KERNEL | EVP_PARKED);
   state = kept | evp_report_of(bits) | bits << EVP_KERNEL_SHIFT | EVP_ARMED;
-  atomic_store_explicit(&s->state, state, memory_order_release);
+  evp_source_set_state(s, state);
   const uint32_t unchanged = EVP_KERNEL | EVP_PARKED;
   if (evp_single(p) && (was & unchanged) == (state & unchanged)) return 0;
   const int os_code =
-      control(set->fd, EPOLL_CTL_MOD, (int)h, epoll_events_of(p, state), key_of(h, s));
+      control(set->fd, EPOLL_CTL_MOD, (int)h, epoll_events_of(p, state), epoll_key_of(h, s));
   if (os_code == 0) return 0;
-  *gone_out = os_code == EBADF || os_code == ENOENT;
-  if (!*gone_out) atomic_store_explicit(&s->state, was, memory_order_release);
-  return os_code == ENOENT ? evp_fail_as(EVPOLL_ERR_STALE, os_code) : fail_control(os_code);
+  *gone_out = is_gone(os_code);
+  if (*gone_out) return fail_gone(os_code);
+  evp_source_set_state(s, was);
+  return epoll_fail_control(os_code);
 }
 
 /* A closed descriptor has left the set already, or cannot be named any more. */
 static void unwatch(evpoll *p, evpoll_handle h, uint32_t was) {
-  struct set *set = p->kernel;
+  struct epoll_set *set = p->kernel;
   if (was & EVP_IN_SET) control(set->fd, EPOLL_CTL_DEL, (int)h, 0, 0);
 }
 
@@ -195,70 +233,106 @@ static void unwatch(evpoll *p, evpoll_handle h, uint32_t was) {
 
 /* All stripes locked. Copies a registration, if the descriptor is still the one it was made for:
  * the old set knows, by the file, what the number alone does not tell. */
-static int copy_source(evpoll *p, struct set *set, int fresh, uint32_t index) {
+static int copy_source(evpoll *p, struct epoll_set *set, int fresh, uint32_t index) {
   struct evp_source *s = evp_table_at(&p->sources, index);
   if (!s) return 0;
-  const uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
+  const uint32_t state = evp_source_state(s);
   if (!(state & EVP_IN_SET)) return 0;
   const uint32_t events = epoll_events_of(p, state);
-  const uint64_t key = key_of((evpoll_handle)index, s);
+  const uint64_t key = epoll_key_of((evpoll_handle)index, s);
   int os_code = control(set->fd, EPOLL_CTL_MOD, (int)index, events, key);
   if (os_code == 0) os_code = control(fresh, EPOLL_CTL_ADD, (int)index, events, key);
-  if (os_code == EBADF || os_code == ENOENT) {
+  if (is_gone(os_code)) {
     evp_source_end(s);
     return 0;
   }
   return os_code;
 }
 
-/* The new set takes the old one's number, so that nobody has to be told; threads that sleep on
- * the old one are woken by the bell, which hangs in both, and each wakes the next. */
-static EVP_COLD void rebuild(evpoll *p) {
-  struct set *set = p->kernel;
-  const uint32_t end = evp_table_end(&p->sources);
-  evp_source_lock_all(p);
-  const int fresh = epoll_create1(EPOLL_CLOEXEC);
-  int os_code = fresh < 0 ? errno : 0;
-  if (!os_code) os_code = control(fresh, EPOLL_CTL_ADD, set->bell, EPOLLIN | EPOLLET, BELL_DATA);
-  for (uint32_t i = 0; !os_code && i < end; i++) os_code = copy_source(p, set, fresh, i);
-  /* Level-triggered and written once, the bell is true for good: the kernel sends away all who
-   * sleep on the old set, one after the other, and the ring's eye too. */
-  if (!os_code) evp_backend.ring(p);
-  if (!os_code) os_code = control(set->fd, EPOLL_CTL_MOD, set->bell, EPOLLIN, BELL_DATA);
-  if (!os_code && dup3(fresh, set->fd, O_CLOEXEC) < 0) {
+/* All stripes locked. The old set gives its number to the new one. Level-triggered and written
+ * once, the old set's bell is true for good: the kernel sends away all who sleep there, one after
+ * the other. */
+static int replace_set(evpoll *p, struct epoll_set *set, int fresh) {
+  evp_backend.ring(p);
+  int os_code = control(set->fd, EPOLL_CTL_MOD, set->bell, EPOLLIN, BELL_DATA);
+  if (os_code) return os_code;
+  if (set->outer >= 0) control(set->outer, EPOLL_CTL_DEL, set->fd, 0, 0);
+  if (dup3(fresh, set->fd, O_CLOEXEC) < 0) {
     os_code = errno;
     control(set->fd, EPOLL_CTL_MOD, set->bell, EPOLLIN | EPOLLET, BELL_DATA);
   }
+  if (set->outer >= 0) control(set->outer, EPOLL_CTL_ADD, set->fd, EPOLLIN, 0);
+  return os_code;
+}
+
+/* The new set takes the old one's number, so that nobody has to be told. What is registered is
+ * looked at when all are locked: the table may have grown. */
+static EVP_COLD void rebuild(evpoll *p) {
+  struct epoll_set *set = p->kernel;
+  evp_source_lock_all(p);
+  const uint32_t end = evp_table_end(&p->sources);
+  const int fresh = evp_above_standard(epoll_create1(EPOLL_CLOEXEC));
+  int os_code = fresh < 0 ? errno : 0;
+  if (!os_code) os_code = control(fresh, EPOLL_CTL_ADD, set->bell, EPOLLIN | EPOLLET, BELL_DATA);
+  for (uint32_t i = 0; !os_code && i < end; i++) os_code = copy_source(p, set, fresh, i);
+  evp_mutex_lock(&set->late_lock);
+  if (!os_code && set->ring >= 0)
+    os_code = control(fresh, EPOLL_CTL_ADD, set->ring, EPOLLIN | EPOLLET, BELL_DATA);
+  if (!os_code && set->timer >= 0)
+    os_code = control(fresh, EPOLL_CTL_ADD, set->timer, EPOLLIN | EPOLLET, ALARM_DATA);
+  if (!os_code) os_code = replace_set(p, set, fresh);
+  evp_mutex_unlock(&set->late_lock);
   if (fresh >= 0) close(fresh);
-  atomic_store(&set->stale_since, 0); /* also after a failure: the next try is as far away */
+  /* Also after a failure: the next try is as far away. */
+  for (int i = 0; i < SUSPECTS; i++) atomic_store(&set->suspects[i].hits, 0);
   if (!os_code) evp_count(&p->set_rebuilds);
   evp_source_unlock_all(p);
   if (os_code) evp_pause(FAILED_REBUILD_PAUSE); /* what is reported for ever must not be a spin */
 }
 
-/* Stale hits happen when a remove overtakes an event. So many that rebuilding is the cheaper way
- * come only from a registration that outlived its descriptor. */
-static EVP_COLD void note_stale(evpoll *p, uint32_t hits) {
-  struct set *set = p->kernel;
-  atomic_fetch_add_explicit(&p->stale_hits, hits, memory_order_relaxed);
-  const uint32_t since = atomic_fetch_add_explicit(&set->stale_since, hits, memory_order_relaxed);
-  const uint32_t patience = PATIENCE + evp_table_end(&p->sources) / 64;
-  if (since <= patience && since + hits > patience) rebuild(p);
+/* The same key for the hits'th time. A remove that was interrupted between its two halves is let
+ * finish: only what is reported after that is reported for ever. */
+static EVP_COLD void suspect_key(evpoll *p, uint64_t key, uint32_t hits) {
+  if (hits < PATIENCE) return;
+  evp_mutex_lock(evp_source_lock(p, (uint32_t)key));
+  evp_mutex_unlock(evp_source_lock(p, (uint32_t)key));
+  if (hits == 2 * PATIENCE) rebuild(p);
+}
+
+/* A stale hit happens when a remove overtakes an event, once or as often as there are waiters. The
+ * same key again and again comes only from a registration that outlived its descriptor. It keeps
+ * its place while others of that place come by, of whom as many as there are registrations may come
+ * in turn; what is not hit for longer gives way. */
+static EVP_COLD void note_stale(evpoll *p, uint64_t key) {
+  struct epoll_set *set = p->kernel;
+  evp_count(&p->stale_hits);
+  struct suspect *s = &set->suspects[(key ^ key >> 32) % SUSPECTS];
+  const uint64_t known = atomic_load_explicit(&s->key, memory_order_relaxed);
+  if (known == key) {
+    atomic_store_explicit(&s->others, 0, memory_order_relaxed);
+    suspect_key(p, key, atomic_fetch_add_explicit(&s->hits, 1, memory_order_relaxed) + 1);
+    return;
+  }
+  const uint32_t others = atomic_fetch_add_explicit(&s->others, 1, memory_order_relaxed);
+  if (known && others < evp_table_end(&p->sources)) return;
+  atomic_store_explicit(&s->key, key, memory_order_relaxed);
+  atomic_store_explicit(&s->hits, 0, memory_order_relaxed);
+  atomic_store_explicit(&s->others, 0, memory_order_relaxed);
 }
 
 /* ---- events ------------------------------------------------------------------------------- */
 
 /* The rare half of a single waiter's ONESHOT: what fired is not armed. */
 static EVP_COLD void park(evpoll *p, struct evp_source *s, uint64_t key) {
-  struct set *set = p->kernel;
+  struct epoll_set *set = p->kernel;
   const uint32_t fd = (uint32_t)key;
   evp_mutex_lock(evp_source_lock(p, fd));
-  const uint32_t state = atomic_load_explicit(&s->state, memory_order_relaxed);
-  if (key_of(fd, s) == key && (state & EVP_LIVE) && !(state & (EVP_ARMED | EVP_PARKED))) {
+  const uint32_t state = evp_source_state(s);
+  if (epoll_key_of(fd, s) == key && (state & EVP_LIVE) && !(state & (EVP_ARMED | EVP_PARKED))) {
     const int os_code = control(set->fd, EPOLL_CTL_MOD, (int)fd, EPOLLONESHOT, key);
     if (os_code == 0)
-      atomic_store_explicit(&s->state, state | EVP_PARKED, memory_order_release);
-    else if (os_code == EBADF || os_code == ENOENT)
+      evp_source_set_state(s, state | EVP_PARKED);
+    else if (is_gone(os_code))
       evp_source_end(s); /* closed, but a duplicate lives: its hits are stale ones from now on */
   }
   evp_mutex_unlock(evp_source_lock(p, fd));
@@ -266,31 +340,27 @@ static EVP_COLD void park(evpoll *p, struct evp_source *s, uint64_t key) {
 
 /* One event of an armed registration is delivered, by the thread that disarms it. The state tells
  * generations apart, so that an old event never disarms a new registration. */
-static bool disarm(evpoll *p, struct evp_source *s, uint64_t key, uint32_t state) {
-  if ((state & EVP_ARMED) &&
-      atomic_compare_exchange_strong(&s->state, &state, state & ~(uint32_t)EVP_ARMED))
+static bool epoll_disarm(evpoll *p, struct evp_source *s, uint64_t key, uint64_t word) {
+  if ((word & EVP_ARMED) &&
+      atomic_compare_exchange_strong(&s->word, &word, word & ~(uint64_t)EVP_ARMED))
     return true;
-  if (evp_single(p) && !(state & EVP_PARKED)) park(p, s, key);
+  if (evp_single(p) && !(word & EVP_PARKED)) park(p, s, key);
   return false;
 }
 
-struct oddities {
-  uint32_t stale;
-  int32_t bell;
-};
-
-/* What is not an event of a registration as it stands. */
-static EVP_COLD void note_odd(struct oddities *odd, uint64_t key) {
-  if (key == BELL_DATA)
-    odd->bell = EVP_BELL;
-  else
-    odd->stale++;
+/* What is not an event of a registration as it stands: the bell, or a stale hit. */
+static EVP_COLD int32_t note_odd(evpoll *p, uint64_t key) {
+  if (key == ALARM_DATA) evp_timer_hear(p);
+  if (key == ALARM_DATA || key == BELL_DATA) return EVP_BELL;
+  note_stale(p, key);
+  return 0;
 }
 
-/* The bell's key and every key of a registration name an entry that the table reaches. */
-static EVP_ALWAYS_INLINE int32_t translate(evpoll *p, evpoll_event *out, const char *raw,
-                                           int32_t n) {
-  struct oddities odd = {0, 0};
+/* The keys of bell and alarm and every key of a registration name an entry that the table reaches.
+ */
+static EVP_ALWAYS_INLINE int32_t epoll_translate(evpoll *p, evpoll_event *out, const char *raw,
+                                                 int32_t n) {
+  int32_t bell = 0;
   evpoll_event *next = out;
   for (const char *end = raw + (size_t)n * sizeof(struct epoll_event); raw != end;
        raw += sizeof(struct epoll_event)) {
@@ -298,15 +368,21 @@ static EVP_ALWAYS_INLINE int32_t translate(evpoll *p, evpoll_event *out, const c
     memcpy(&e, raw, sizeof e);
     const uint64_t key = e.data.u64;
     struct evp_source *s = evp_table_known(&p->sources, (uint32_t)key, sizeof *s);
-    uint64_t token;
-    uint32_t state;
-    if (RARELY(!evp_source_read(s, (uint32_t)(key >> 32), &token, &state))) {
-      note_odd(&odd, key);
+    uint64_t token, word;
+    if (RARELY(!evp_source_read(s, (uint32_t)(key >> 32), &token, &word))) {
+      bell |= note_odd(p, key);
       continue;
     }
-    const uint32_t bits = translate_bits(e.events) & state & EVP_REPORT;
+    const uint32_t bits = translate_bits(e.events) & (uint32_t)word & EVP_REPORT;
     if (RARELY(!bits)) continue;
-    if (RARELY(state & EVPOLL_ONESHOT << EVP_MODE_SHIFT) && !disarm(p, s, key, state)) continue;
+    if (RARELY(word & EVPOLL_ONESHOT << EVP_MODE_SHIFT)) { /* a bit of OPERATIONS too */
+      if (evp_mode_of((uint32_t)word) == EVPOLL_OPERATIONS) {
+        *next++ = evp_edge((uint32_t)key, (uint32_t)(key >> 32), bits);
+        bell |= EVP_EDGES;
+        continue;
+      }
+      if (!epoll_disarm(p, s, key, word)) continue;
+    }
     /* Field by field: a whole struct would be cleared before it is filled. */
     next->token = token;
     next->op = 0;
@@ -314,8 +390,7 @@ static EVP_ALWAYS_INLINE int32_t translate(evpoll *p, evpoll_event *out, const c
     next->events = bits;
     next++->status = 0;
   }
-  if (RARELY(odd.stale)) note_stale(p, odd.stale);
-  return (int32_t)(next - out) | odd.bell;
+  return (int32_t)(next - out) | bell;
 }
 
 /* ---- sleep -------------------------------------------------------------------------------- */
@@ -349,34 +424,22 @@ static inline int wait_ns(int set, void *raw, int32_t capacity, int64_t timeout_
   return wait_ms(set, raw, capacity, timeout_ns < 0 ? -1 : 0);
 }
 
-static EVP_ALWAYS_INLINE int32_t look_at_set(evpoll *p, evpoll_event *out, int32_t capacity,
-                                             int64_t timeout_ns) {
-  struct set *set = p->kernel;
-  const size_t tail = (size_t)capacity * (sizeof *out - sizeof(struct epoll_event));
-  char *raw = (char *)out + tail;
-  const int n = wait_ns(set->fd, raw, capacity, timeout_ns);
-  if (RARELY(n <= 0)) return n == 0 || errno == EINTR ? 0 : evp_fail_as(EVPOLL_ERR_OS, errno);
-  return translate(p, out, raw, n);
-}
-
-static EVP_COLD int32_t sleep_on_ring(evpoll *p, evpoll_event *out, int32_t capacity,
-                                      int64_t timeout_ns) {
-  evp_uring_sleep(p, timeout_ns);
-  if (!evp_uring_may_be_ready(p)) return EVP_BELL;
-  const int32_t n = evp_backend.sleep(p, out, capacity, 0);
-  return n < 0 ? n : n | EVP_BELL;
+static EVP_COLD int32_t sleep_failed(const evpoll *p, int os_code) {
+  if (os_code != EINTR) return evp_fail_as(EVPOLL_ERR_OS, os_code);
+  return p->flags & EVPOLL_OPEN_INTERRUPTIBLE ? EVP_INTERRUPTED : 0;
 }
 
 static int32_t sleep_on_set(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
-  if (RARELY(timeout_ns != 0 && evp_uring_watches(p)))
-    return sleep_on_ring(p, out, capacity, timeout_ns);
-  return look_at_set(p, out, capacity, timeout_ns);
+  struct epoll_set *set = p->kernel;
+  const size_t tail = (size_t)capacity * (sizeof *out - sizeof(struct epoll_event));
+  char *raw = (char *)out + tail;
+  const int n = wait_ns(set->fd, raw, capacity, timeout_ns);
+  if (RARELY(n <= 0)) return n == 0 ? 0 : sleep_failed(p, errno);
+  return epoll_translate(p, out, raw, n);
 }
 
-static bool may_be_ready(evpoll *p) { return !evp_uring_watches(p) || evp_uring_may_be_ready(p); }
-
-static void ring(evpoll *p) {
-  struct set *set = p->kernel;
+static void epoll_ring(evpoll *p) {
+  struct epoll_set *set = p->kernel;
   const int saved = errno; /* a signal handler may ring */
   const uint64_t one = 1;
   /* Not write(), which is a cancellation point. It cannot fail: the counter would have to reach
@@ -388,21 +451,23 @@ static void ring(evpoll *p) {
 /* ---- open and close ----------------------------------------------------------------------- */
 
 static int32_t open_set(evpoll *p) {
-  struct set *set = calloc(1, sizeof *set);
+  struct epoll_set *set = calloc(1, sizeof *set);
   if (!set) return evp_fail(EVPOLL_ERR_NO_MEMORY);
   int os_code = 0;
-  set->fd = epoll_create1(EPOLL_CLOEXEC);
+  set->outer = set->ring = set->timer = -1;
+  set->fd = evp_above_standard(epoll_create1(EPOLL_CLOEXEC));
   if (set->fd < 0) {
     os_code = errno;
     goto no_set;
   }
-  set->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  set->bell = evp_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (set->bell < 0) {
     os_code = errno;
     goto no_bell;
   }
   os_code = control(set->fd, EPOLL_CTL_ADD, set->bell, EPOLLIN | EPOLLET, BELL_DATA);
   if (os_code) goto not_added;
+  evp_mutex_init(&set->late_lock);
   p->kernel = set;
   return 0;
 
@@ -417,20 +482,72 @@ no_set:
 
 /* In a forked child closing our copies of the descriptors leaves the parent's set as it is. */
 static void close_set(evpoll *p) {
-  struct set *set = p->kernel;
+  struct epoll_set *set = p->kernel;
+  if (set->outer >= 0) close(set->outer);
+  if (set->timer >= 0) close(set->timer);
   close(set->bell);
   close(set->fd);
+  evp_mutex_destroy(&set->late_lock);
   free(set);
 }
 
-int evp_epoll_set(evpoll *p) { return ((struct set *)p->kernel)->fd; }
-int evp_epoll_bell(evpoll *p) { return ((struct set *)p->kernel)->bell; }
+int evp_epoll_hear(evpoll *p, int ring) {
+  struct epoll_set *set = p->kernel;
+  evp_mutex_lock(&set->late_lock);
+  const int os_code = control(set->fd, EPOLL_CTL_ADD, ring, EPOLLIN | EPOLLET, BELL_DATA);
+  if (!os_code) set->ring = ring;
+  evp_mutex_unlock(&set->late_lock);
+  return os_code;
+}
 
-static void describe(evpoll *p, char *text, size_t capacity) {
-  snprintf(text, capacity, "epoll%s",
-           evp_bound(p)    ? ", one thread"
-           : evp_single(p) ? ", one waiter"
-                           : ", any number of waiters");
+/* Never read: setting it again takes the readiness away. A past edge is reported once more by a set
+ * that was rebuilt. */
+static int make_timer(struct epoll_set *set) {
+  const int timer = evp_above_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (timer < 0) return errno;
+  evp_mutex_lock(&set->late_lock);
+  const int os_code = control(set->fd, EPOLL_CTL_ADD, timer, EPOLLIN | EPOLLET, ALARM_DATA);
+  if (!os_code) set->timer = timer;
+  evp_mutex_unlock(&set->late_lock);
+  if (os_code) close(timer);
+  return os_code;
+}
+
+static int32_t epoll_alarm(evpoll *p, int64_t at) {
+  struct epoll_set *set = p->kernel;
+  int os_code = set->timer < 0 ? make_timer(set) : 0;
+  const int64_t seconds = at / 1000000000 < MOST_SECONDS ? at / 1000000000 : MOST_SECONDS;
+  const struct itimerspec time = {.it_value = {(time_t)seconds, (long)(at % 1000000000)}};
+  if (!os_code && timerfd_settime(set->timer, TFD_TIMER_ABSTIME, &time, NULL) < 0) os_code = errno;
+  if (os_code == ENOSPC) return evp_fail_as(EVPOLL_ERR_LIMIT, os_code);
+  return os_code ? evp_fail_os(os_code) : 0;
+}
+
+/* All stripes are locked, so that no rebuild is under way. Who sleeps elsewhere cannot make up for
+ * an alarm that was not to be had when it was needed, as a wait does: it is made with the handle.
+ */
+static int32_t epoll_handle(evpoll *p, evpoll_handle *handle_out) {
+  struct epoll_set *set = p->kernel;
+  evp_mutex_lock(&p->io.lock);
+  int os_code = set->timer < 0 ? make_timer(set) : 0;
+  evp_mutex_unlock(&p->io.lock);
+  evp_source_lock_all(p);
+  if (!os_code && set->outer < 0) {
+    const int outer = evp_above_standard(epoll_create1(EPOLL_CLOEXEC));
+    os_code = outer < 0 ? errno : control(outer, EPOLL_CTL_ADD, set->fd, EPOLLIN, 0);
+    if (!os_code)
+      set->outer = outer;
+    else if (outer >= 0)
+      close(outer);
+  }
+  if (!os_code) *handle_out = set->outer;
+  evp_source_unlock_all(p);
+  if (os_code == ENOSPC) return evp_fail_as(EVPOLL_ERR_LIMIT, os_code);
+  return os_code ? evp_fail_os(os_code) : 0;
+}
+
+static void epoll_describe(evpoll *p, char *text, size_t capacity) {
+  snprintf(text, capacity, "epoll%s", evp_single(p) ? ", one waiter" : ", any number of waiters");
 }
 
 const struct evp_backend evp_backend = {
@@ -441,11 +558,12 @@ const struct evp_backend evp_backend = {
     .native = &evp_engine_uring,
     .open = open_set,
     .close = close_set,
+    .handle = epoll_handle,
     .watch = watch,
-    .rearm = rearm,
+    .rearm = epoll_rearm,
     .unwatch = unwatch,
     .sleep = sleep_on_set,
-    .may_be_ready = may_be_ready,
-    .ring = ring,
-    .describe = describe,
+    .alarm = epoll_alarm,
+    .ring = epoll_ring,
+    .describe = epoll_describe,
 };

@@ -3,21 +3,28 @@
  *
  * An operation: its id goes to the kernel as user_data with one submission entry; the kernel
  * reads and writes the caller's buffer until it has queued the completion entry that carries the
- * id back. Nothing of ours is touched by the kernel but the two rings, which live until close.
- * More operations than the completion ring holds are kept by the kernel (IORING_FEAT_NODROP).
+ * id back. Nothing of ours is touched by the kernel but the two rings, which live until close. They
+ * are small, since locked memory is scarce (RLIMIT_MEMLOCK counts them, since 6.14 and
+ * before 5.12). The kernel never has more than the completion ring holds: for the rest it would
+ * need memory, and without it a completion is lost. What is beyond is the pool's. Each entry is
+ * completed once, so that the two indices tell how many completions are to come.
  *
- * Who waits, and on what:
- * - Any number of waiters: all sleep on the epoll set; the ring rings the poller's bell there.
- * - One waiter ("hybrid"): it sleeps on the epoll set while nothing is in flight, else on the ring,
- *   which then holds a one-shot poll of the set: the eye. When the eye has closed there is
- *   readiness, and epoll_wait(0) fetches it.
+ * Each completion rings the poller's bell, and threads sleep on the epoll set: it holds the ring
+ * itself, by edges. Not an eventfd: that one stays silent when a completion finds the ring full
+ * (Linux 6.1 on; seen on 6.18: with that, and all after it, nobody was woken any more).
+ *
+ * The handle's number is looked up in the call that submits, but for what is done by the kernel's
+ * threads from the start, syncs above all: they look it up when they get to it (seen on 6.18: 6,116
+ * of 6,400 syncs met EBADF after close()). Those keep a use of the target to their end. Nothing is
+ * sent with IOSQE_ASYNC, which makes that true of reads and writes.
+ *
+ * What the kernel gives up unasked is done once more: a cold read whose submitting thread has ended
+ * comes back with EFAULT, what was handed to its threads with ECANCELED or EINTR, what cannot be
+ * had without waiting, on a descriptor with O_NONBLOCK, with EAGAIN.
  *
  * No ring is made with IORING_SETUP_DEFER_TASKRUN: when the one thread that may enter it has ended
- * nobody can learn any more whether the kernel has let go of the buffers.
- *
- * Work of a plain ring that was handed to the kernel's threads is cancelled when the thread that
- * submitted it ends. A cancellation that nobody asked for is therefore submitted again. */
-#include "uring.h"
+ * nobody can learn any more whether the kernel has let go of the buffers. */
+#include "backend/epoll/uring.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,24 +35,27 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "status.h"
-#include "uring_abi.h"
+#include "core/status.h"
+#include "core/target.h"
+#include "os/posix/posix.h"
+#include "backend/epoll/uring_abi.h"
 
-enum { SUBMISSIONS = 256, LEAST_COMPLETIONS = 512, MOST_COMPLETIONS = 8192, SCAN = 16 };
+enum { SUBMISSIONS = 64, COMPLETIONS = 1024, FEW_SUBMISSIONS = 8, FEW_COMPLETIONS = 16 };
+enum { MOST_ENTERS = 16 };
 
 /* user_data of what is not an operation; ids of operations are larger. */
-enum { EYE = 1, REQUEST = 2 };
+enum { REQUEST = 2 };
 
-struct ring {
+struct uring_ring {
   int fd;
-  bool hybrid; /* one waiter: it sleeps on the ring */
-  _Atomic bool eye_open;
-  _Atomic uint64_t eye_owner; /* the thread that opened it: only there can it see */
-  _Atomic uint64_t waiter;    /* the last thread that waited */
+  bool cancels_all; /* one request ends everything; Linux 5.19 */
 
-  struct evp_mutex lock; /* the submission queue; taken inside p->io.lock, never around it */
-  _Atomic uint32_t *sq_head, *sq_tail, *sq_flags;
+  /* The submission queue, and the call that hands it over, which another submission would wait for
+   * in the kernel anyway. Taken alone. */
+  struct evp_mutex lock;
+  _Atomic uint32_t *sq_head, *sq_tail;
   uint32_t sq_mask, sq_entries, tail;
+  uint32_t most_ops, most; /* completions to come; requests to end operations have the rest */
   struct uring_sqe *sqes;
 
   _Atomic uint32_t *cq_head, *cq_tail; /* the head is moved under p->io.lock */
@@ -56,7 +66,7 @@ struct ring {
   size_t rings_size, sqes_size;
 };
 
-static struct ring *ring_of(evpoll *p) { return p->io.engine_state; }
+static struct uring_ring *ring_of(evpoll *p) { return p->io.engine_state; }
 
 /* ---- the system calls --------------------------------------------------------------------- */
 
@@ -65,24 +75,75 @@ static int setup(uint32_t entries, struct uring_params *params) {
   return fd < 0 ? -errno : (int)fd;
 }
 
-static int enter(struct ring *r, uint32_t submit, uint32_t complete, uint32_t flags,
-                 int64_t timeout_ns) {
-  int64_t ts[2] = {timeout_ns / 1000000000, timeout_ns % 1000000000};
-  struct uring_getevents_arg arg = {.ts = timeout_ns < 0 ? 0 : (uint64_t)(uintptr_t)ts};
-  const long n = syscall(URING_SYS_ENTER, r->fd, submit, complete, flags | URING_ENTER_EXT_ARG,
-                         &arg, sizeof arg);
+static int uring_enter(struct uring_ring *r, uint32_t submit) {
+  const long n = syscall(URING_SYS_ENTER, r->fd, submit, 0u, 0u, NULL, (size_t)0);
   return n < 0 ? -errno : (int)n;
+}
+
+/* ---- completion --------------------------------------------------------------------------- */
+
+static bool has_cqes(struct uring_ring *r) {
+  return atomic_load_explicit(r->cq_head, memory_order_relaxed) !=
+         atomic_load_explicit(r->cq_tail, memory_order_acquire);
+}
+
+static bool uring_has_completions(evpoll *p) { return has_cqes(ring_of(p)); }
+
+/* The last: a file system that cannot write and sync in one call. */
+static bool was_given_up(const struct evp_op *op, int32_t res) {
+  return res == -EFAULT || res == -ECANCELED || res == -EINTR || res == -EAGAIN ||
+         (res == -EOPNOTSUPP && (op->flags & EVPOLL_OPF_DURABLE));
+}
+
+/* The operation that is over by this; NULL: none is. */
+static struct evp_op *op_of(evpoll *p, const struct uring_cqe *cqe) {
+  struct evp_op *op = cqe->user_data > REQUEST ? evp_io_find(p, cqe->user_data) : NULL;
+  if (!op) return NULL;
+  op->result = cqe->res;
+  if (!was_given_up(op, cqe->res)) return op;
+  if (!atomic_load_explicit(&op->cancel_asked, memory_order_relaxed))
+    return evp_io_redo(p, op) ? NULL : op;
+  op->result = -ECANCELED;
+  return op;
+}
+
+/* p->io.lock held. The next operation that is over, taken out of the ring; NULL: there is none. */
+static struct evp_op *next_over(evpoll *p) {
+  struct uring_ring *r = ring_of(p);
+  struct evp_op *op = NULL;
+  while (!op && has_cqes(r)) {
+    /* What a submitter wrote before it handed over came here through the kernel. This says so to
+     * who sees only us: the compiler, ThreadSanitizer. */
+    (void)atomic_load_explicit(r->sq_tail, memory_order_acquire);
+    const uint32_t head = atomic_load_explicit(r->cq_head, memory_order_relaxed);
+    const struct uring_cqe cqe = r->cqes[head & r->cq_mask];
+    atomic_store_explicit(r->cq_head, head + 1, memory_order_release);
+    op = op_of(p, &cqe);
+  }
+  return op;
+}
+
+static int32_t uring_collect(evpoll *p, evpoll_event *out, int32_t capacity) {
+  int32_t n = 0;
+  for (struct evp_op *op; n < capacity && (op = next_over(p));)
+    n += evp_io_complete(p, op, &out[n]);
+  return n;
 }
 
 /* ---- submission --------------------------------------------------------------------------- */
 
-static uint32_t unsubmitted(struct ring *r) {
+static uint32_t unsubmitted(struct uring_ring *r) {
   return r->tail - atomic_load_explicit(r->sq_head, memory_order_acquire);
 }
 
-/* Lock held. NULL: the queue is full. Entry i of the queue is always sqes[i]: see open_ring(). */
-static struct uring_sqe *next_sqe(struct ring *r) {
-  if (unsubmitted(r) == r->sq_entries) return NULL;
+/* Lock held. How many more the kernel may be given. */
+static uint32_t room_for(struct uring_ring *r, uint32_t most) {
+  const uint32_t to_come = r->tail - atomic_load_explicit(r->cq_head, memory_order_acquire);
+  return to_come < most ? most - to_come : 0;
+}
+
+/* Lock held; there is room. Entry i of the queue is always sqes[i]: see map_ring(). */
+static struct uring_sqe *next_sqe(struct uring_ring *r) {
   struct uring_sqe *sqe = &r->sqes[r->tail++ & r->sq_mask];
   memset(sqe, 0, sizeof *sqe);
   return sqe;
@@ -90,11 +151,13 @@ static struct uring_sqe *next_sqe(struct ring *r) {
 
 /* Lock held. Hands the queue to the kernel; what it does not take, for want of memory say, is
  * taken back. Returns 0 or the code. */
-static int flush(struct ring *r) {
+static int flush(struct uring_ring *r) {
   atomic_store_explicit(r->sq_tail, r->tail, memory_order_release);
+  int tries = 0;
   for (uint32_t n; (n = unsubmitted(r)) > 0;) {
-    const int rc = enter(r, n, 0, 0, -1);
-    if (rc > 0 || rc == -EINTR) continue;
+    const int rc = uring_enter(r, n);
+    if (rc > 0) continue;
+    if (rc == -EINTR && ++tries < MOST_ENTERS) continue;
     r->tail = atomic_load_explicit(r->sq_head, memory_order_acquire);
     atomic_store_explicit(r->sq_tail, r->tail, memory_order_release);
     return rc ? -rc : EAGAIN;
@@ -104,9 +167,9 @@ static int flush(struct ring *r) {
 
 static void describe_op(struct uring_sqe *sqe, const struct evp_op *op) {
   static const uint8_t opcodes[] = {
-      [EVPOLL_IO_READ] = URING_OP_READ,   [EVPOLL_IO_WRITE] = URING_OP_WRITE,
-      [EVPOLL_IO_READV] = URING_OP_READV, [EVPOLL_IO_WRITEV] = URING_OP_WRITEV,
-      [EVPOLL_IO_FSYNC] = URING_OP_FSYNC, [EVPOLL_IO_FDATASYNC] = URING_OP_FSYNC,
+      [EVPOLL_OP_READ] = URING_OP_READ,   [EVPOLL_OP_WRITE] = URING_OP_WRITE,
+      [EVPOLL_OP_READV] = URING_OP_READV, [EVPOLL_OP_WRITEV] = URING_OP_WRITEV,
+      [EVPOLL_OP_FSYNC] = URING_OP_FSYNC, [EVPOLL_OP_FDATASYNC] = URING_OP_FSYNC,
   };
   const uint64_t limit = evp_file_length_limit();
   sqe->opcode = opcodes[op->code];
@@ -114,199 +177,98 @@ static void describe_op(struct uring_sqe *sqe, const struct evp_op *op) {
   sqe->off = (uint64_t)op->offset;
   sqe->addr = (uint64_t)(uintptr_t)op->buffer;
   sqe->len = (uint32_t)(op->length < limit ? op->length : limit);
-  sqe->op_flags = op->code == EVPOLL_IO_FDATASYNC ? URING_FSYNC_DATASYNC : 0;
+  if (op->code == EVPOLL_OP_FDATASYNC) sqe->op_flags = URING_FSYNC_DATASYNC;
+  if (op->flags & EVPOLL_OPF_DURABLE) sqe->op_flags = URING_RW_DSYNC;
   sqe->user_data = op->id;
 }
 
-static void describe_eye(struct uring_sqe *sqe, int set) {
-  sqe->opcode = URING_OP_POLL_ADD;
-  sqe->fd = set;
-  sqe->op_flags = URING_POLL_IN;
-  sqe->user_data = EYE;
-}
-
-/* Lock held. One flush: as many operations of the chain as the queue takes, and the eye if it is
- * shut: opened here it costs no system call of its own, and spares the waits those of a look. */
-static uint32_t submit_batch(evpoll *p, struct ring *r, struct evp_op **chain, int *os_code_out) {
-  /* Where each operation's successor is must be known before the kernel has it. */
-  struct evp_op *batch[SUBMISSIONS + 1];
-  const uint32_t first = r->tail;
+/* Lock held. One call: as many operations of the chain, from *at on, as the queue takes; they leave
+ * the chain, and what the kernel did not take is put back. Operations that were asked to end before
+ * the kernel has them go to *ended: who asks marks them first, and takes this lock afterwards. */
+static int submit_some(struct uring_ring *r, struct evp_op ***at, struct evp_op **ended) {
+  struct evp_op *given[SUBMISSIONS]; /* not touched once the kernel has them */
+  const uint32_t first = r->tail, room = room_for(r, r->most_ops);
   uint32_t k = 0;
-  struct evp_op *op = *chain;
-  struct uring_sqe *sqe;
-  while (op && k < SUBMISSIONS && (sqe = next_sqe(r))) {
-    describe_op(sqe, op);
-    batch[k++] = op;
-    op = op->next;
+  for (struct evp_op *op; k < room && k < r->sq_entries && (op = **at);) {
+    if (op->in_pool) {
+      *at = &op->next;
+      continue;
+    }
+    **at = op->next;
+    if (atomic_load_explicit(&op->cancel_asked, memory_order_relaxed)) {
+      op->next = *ended;
+      *ended = op;
+      continue;
+    }
+    describe_op(next_sqe(r), op);
+    given[k++] = op;
   }
-  batch[k] = op;
-  const bool shut = r->hybrid && !atomic_load_explicit(&r->eye_open, memory_order_relaxed) &&
-                    atomic_load(&r->waiter) == evp_thread_self();
-  if (shut && k && (sqe = next_sqe(r))) {
-    describe_eye(sqe, evp_epoll_set(p));
-    atomic_store(&r->eye_owner, evp_thread_self());
-    atomic_store(&r->eye_open, true);
+  if (k == 0) return room ? 0 : EAGAIN;
+  const int os_code = flush(r);
+  for (const uint32_t taken = r->tail - first; k > taken; k--) {
+    given[k - 1]->next = **at;
+    **at = given[k - 1];
   }
-  *os_code_out = k ? flush(r) : EAGAIN;
-  uint32_t taken = r->tail - first;
-  if (shut && taken <= k) atomic_store(&r->eye_open, false);
-  if (taken > k) taken = k;
-  *chain = batch[taken];
-  return taken;
-}
-
-static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out) {
-  struct ring *r = ring_of(p);
-  int32_t started = 0;
-  *os_code_out = 0;
-  evp_mutex_lock(&r->lock);
-  while (started < n && !*os_code_out) started += (int32_t)submit_batch(p, r, chain, os_code_out);
-  evp_mutex_unlock(&r->lock);
-  return started;
-}
-
-/* p->io.lock held, as it is in collect(). */
-static int submit_again(struct ring *r, const struct evp_op *op) {
-  evp_mutex_lock(&r->lock);
-  struct uring_sqe *sqe = next_sqe(r);
-  int os_code = EAGAIN;
-  if (sqe) {
-    describe_op(sqe, op);
-    os_code = flush(r);
-  }
-  evp_mutex_unlock(&r->lock);
   return os_code;
 }
 
-/* Lock of the core held. If the request cannot be made the operation ends by itself. */
-static void request_cancel(struct ring *r, uint64_t user_data) {
+/* Lock held, but not meanwhile. What is over leaves the ring for the list of what is finished. */
+static void take_out(evpoll *p, struct uring_ring *r) {
+  evp_mutex_unlock(&r->lock);
+  evp_io_lock(p);
+  for (struct evp_op *op; (op = next_over(p));) evp_io_done_locked(p, op);
+  evp_io_unlock(p);
   evp_mutex_lock(&r->lock);
-  struct uring_sqe *sqe = next_sqe(r);
-  if (sqe) {
-    sqe->opcode = URING_OP_ASYNC_CANCEL;
-    sqe->fd = -1;
-    sqe->addr = user_data;
-    sqe->user_data = REQUEST;
-    flush(r);
+}
+
+static void uring_submit(evpoll *p, struct evp_op **chain, int *os_code_out) {
+  struct uring_ring *r = ring_of(p);
+  struct evp_op **at = chain, *ended = NULL;
+  evp_mutex_lock(&r->lock);
+  while (*at && !*os_code_out) {
+    if (!room_for(r, r->most_ops) && has_cqes(r)) take_out(p, r);
+    *os_code_out = submit_some(r, &at, &ended);
   }
+  evp_mutex_unlock(&r->lock);
+  for (struct evp_op *next; ended; ended = next) {
+    next = ended->next;
+    ended->result = -ECANCELED;
+    evp_io_done(p, ended);
+  }
+}
+
+/* Lock held, but not always meanwhile. Requests are completed by the call that hands them over. If
+ * one cannot be made the operation ends by itself, or is asked again. */
+static void request_cancel(evpoll *p, struct uring_ring *r, uint64_t user_data, uint32_t flags) {
+  if (unsubmitted(r) == r->sq_entries) flush(r);
+  while (!room_for(r, r->most)) {
+    flush(r);
+    take_out(p, r);
+  }
+  struct uring_sqe *sqe = next_sqe(r);
+  sqe->opcode = URING_OP_ASYNC_CANCEL;
+  sqe->fd = -1;
+  sqe->addr = user_data;
+  sqe->op_flags = flags;
+  sqe->user_data = REQUEST;
+}
+
+static void uring_cancel_ids(evpoll *p, const uint64_t *ids, uint32_t n) {
+  struct uring_ring *r = ring_of(p);
+  evp_mutex_lock(&r->lock);
+  for (uint32_t i = 0; i < n; i++) request_cancel(p, r, ids[i], 0);
+  flush(r);
   evp_mutex_unlock(&r->lock);
 }
 
-static void cancel(evpoll *p, struct evp_op *op) { request_cancel(ring_of(p), op->id); }
-
-/* ---- completion --------------------------------------------------------------------------- */
-
-static bool has_cqes(struct ring *r) {
-  return atomic_load_explicit(r->cq_head, memory_order_relaxed) !=
-         atomic_load_explicit(r->cq_tail, memory_order_acquire);
-}
-
-/* The kernel keeps completions that did not fit into the ring, until somebody enters. */
-static bool kernel_keeps(struct ring *r) {
-  return atomic_load_explicit(r->sq_flags, memory_order_relaxed) & URING_SQ_CQ_OVERFLOW;
-}
-
-static bool has_completions(evpoll *p) {
-  struct ring *r = ring_of(p);
-  return has_cqes(r) || kernel_keeps(r);
-}
-
-/* What the kernel gave up without being asked to goes back to it. What it cannot take now, or
- * would only do without waiting (a descriptor with O_NONBLOCK on a file system that has no such
- * thing), is done here: late is better than wrong. */
-static bool is_over(struct ring *r, struct evp_op *op, int32_t res) {
-  op->result = res;
-  if (op->cancel_asked) {
-    if (res == -EINTR || res == -EAGAIN) op->result = -ECANCELED;
-    return true;
-  }
-  if ((res == -ECANCELED || res == -EINTR) && submit_again(r, op) == 0) return false;
-  if (res == -ECANCELED || res == -EINTR || res == -EAGAIN)
-    op->result = evp_file_perform(op->code, op->handle, op->offset, op->buffer, op->length);
+static bool uring_cancel_all(evpoll *p) {
+  struct uring_ring *r = ring_of(p);
+  if (!r->cancels_all) return false;
+  evp_mutex_lock(&r->lock);
+  request_cancel(p, r, 0, URING_CANCEL_ALL | URING_CANCEL_ANY);
+  flush(r);
+  evp_mutex_unlock(&r->lock);
   return true;
-}
-
-static int32_t take_cqe(evpoll *p, struct ring *r, const struct uring_cqe *cqe, evpoll_event *out) {
-  if (cqe->user_data == EYE) atomic_store(&r->eye_open, false);
-  struct evp_op *op = cqe->user_data > REQUEST ? evp_io_find(p, cqe->user_data) : NULL;
-  return op && is_over(r, op, cqe->res) ? evp_io_complete(p, op, out) : 0;
-}
-
-static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
-  struct ring *r = ring_of(p);
-  int32_t n = 0;
-  for (;;) {
-    uint32_t head = atomic_load_explicit(r->cq_head, memory_order_relaxed);
-    const uint32_t tail = atomic_load_explicit(r->cq_tail, memory_order_acquire);
-    /* What a submitter wrote before it handed over came here through the kernel. This says so to
-     * who sees only us: the compiler, ThreadSanitizer. */
-    (void)atomic_load_explicit(r->sq_tail, memory_order_acquire);
-    while (head != tail && n < capacity) {
-      const struct uring_cqe cqe = r->cqes[head++ & r->cq_mask];
-      /* Given back at once: submitting again may need the room. */
-      atomic_store_explicit(r->cq_head, head, memory_order_release);
-      n += take_cqe(p, r, &cqe, &out[n]);
-    }
-    if (n == capacity || !kernel_keeps(r)) return n;
-    if (enter(r, 0, 0, URING_ENTER_GETEVENTS, -1) < 0 || !has_cqes(r)) return n;
-  }
-}
-
-/* ---- the hybrid wait ---------------------------------------------------------------------- */
-
-bool evp_uring_is_hybrid(evpoll *p) {
-  return p->io.engine == &evp_engine_uring && ring_of(p)->hybrid;
-}
-
-/* Open, by a thread that is surely not stuck in some other system call: this one. */
-static bool eye_is_mine(struct ring *r) {
-  const uint64_t self = evp_thread_self();
-  if (atomic_load_explicit(&r->waiter, memory_order_relaxed) != self)
-    atomic_store_explicit(&r->waiter, self, memory_order_relaxed);
-  return atomic_load_explicit(&r->eye_open, memory_order_relaxed) &&
-         atomic_load_explicit(&r->eye_owner, memory_order_relaxed) == self;
-}
-
-bool evp_uring_may_be_ready(evpoll *p) {
-  struct ring *r = ring_of(p);
-  if (!eye_is_mine(r)) return true;
-  if (kernel_keeps(r)) return true; /* the eye's own message may be among it */
-  const uint32_t head = atomic_load_explicit(r->cq_head, memory_order_relaxed);
-  const uint32_t tail = atomic_load_explicit(r->cq_tail, memory_order_acquire);
-  if (tail - head > SCAN) return true; /* the system call is cheaper than the search */
-  for (uint32_t i = head; i != tail; i++)
-    if (r->cqes[i & r->cq_mask].user_data == EYE) return true;
-  return false;
-}
-
-/* Lock held. */
-static bool open_eye(struct ring *r, int set) {
-  struct uring_sqe *sqe = next_sqe(r);
-  if (!sqe) return false;
-  describe_eye(sqe, set);
-  atomic_store(&r->eye_owner, evp_thread_self());
-  atomic_store(&r->eye_open, true); /* it may shut before flush() has returned */
-  if (!flush(r)) return true;
-  atomic_store(&r->eye_open, false);
-  return false;
-}
-
-void evp_uring_sleep(evpoll *p, int64_t timeout_ns) {
-  struct ring *r = ring_of(p);
-  bool watching = true;
-  if (!eye_is_mine(r)) {
-    if (atomic_load(&r->eye_open)) request_cancel(r, EYE);
-    evp_mutex_lock(&r->lock);
-    watching = open_eye(r, evp_epoll_set(p));
-    evp_mutex_unlock(&r->lock);
-  }
-  if (has_cqes(r)) return; /* submitting has found something: no need to sleep */
-  const int64_t slice = 1000000;
-  if (!watching && (timeout_ns < 0 || timeout_ns > slice))
-    timeout_ns = slice; /* no memory for the eye: look at the set every millisecond */
-  const int rc = enter(r, 0, 1, URING_ENTER_GETEVENTS, timeout_ns);
-  if (rc < 0 && rc != -ETIME && rc != -EINTR) /* refused, by a sandbox say: look now and then */
-    evp_pause(timeout_ns < 0 || timeout_ns > slice ? slice : timeout_ns);
 }
 
 /* ---- open and close ----------------------------------------------------------------------- */
@@ -316,28 +278,29 @@ static void *map(int fd, size_t size, int64_t offset) {
 }
 
 /* Makes the kernel's half. SUBMIT_ALL: one bad entry does not stop the batch; Linux 5.18. */
-static int setup_best(evpoll *p, struct uring_params *params) {
+static int setup_sized(uint32_t submissions, uint32_t completions, struct uring_params *params) {
   const uint32_t base = URING_SETUP_CQSIZE | URING_SETUP_CLAMP;
-  /* Each operation may have a request to cancel it beside. */
-  uint32_t completions = 2 * p->io_limit < MOST_COMPLETIONS ? 2 * p->io_limit : MOST_COMPLETIONS;
-  if (completions < LEAST_COMPLETIONS) completions = LEAST_COMPLETIONS;
   *params =
       (struct uring_params){.flags = base | URING_SETUP_SUBMIT_ALL, .cq_entries = completions};
-  const int fd = setup(SUBMISSIONS, params);
+  const int fd = setup(submissions, params);
   if (fd != -EINVAL) return fd;
   *params = (struct uring_params){.flags = base, .cq_entries = completions};
-  return setup(SUBMISSIONS, params);
+  return setup(submissions, params);
+}
+
+static int setup_best(struct uring_params *params) {
+  const int fd = setup_sized(SUBMISSIONS, COMPLETIONS, params);
+  return fd == -ENOMEM ? setup_sized(FEW_SUBMISSIONS, FEW_COMPLETIONS, params) : fd;
 }
 
 static const char *missing_feature(const struct uring_params *params) {
   if (!(params->features & URING_FEAT_SINGLE_MMAP)) return "needs Linux 5.4";
-  if (!(params->features & URING_FEAT_NODROP)) return "needs Linux 5.5";
   if (!(params->features & URING_FEAT_SUBMIT_STABLE)) return "needs Linux 5.5";
-  if (!(params->features & URING_FEAT_EXT_ARG)) return "needs Linux 5.11";
+  if (!(params->features & URING_FEAT_EXT_ARG)) return "needs Linux 5.11"; /* for its fixes */
   return NULL;
 }
 
-static int map_ring(struct ring *r, const struct uring_params *params) {
+static int map_ring(struct uring_ring *r, const struct uring_params *params) {
   const size_t sq_size = params->sq_off.array + params->sq_entries * sizeof(uint32_t);
   const size_t cq_size = params->cq_off.cqes + params->cq_entries * sizeof(struct uring_cqe);
   r->rings_size = sq_size > cq_size ? sq_size : cq_size;
@@ -350,28 +313,30 @@ static int map_ring(struct ring *r, const struct uring_params *params) {
     munmap(r->rings, r->rings_size);
     return os_code;
   }
+  /* A child has no business with them. */
+  madvise(r->rings, r->rings_size, MADV_DONTFORK);
+  madvise(r->sqes, r->sqes_size, MADV_DONTFORK);
   char *base = r->rings;
   r->sq_head = (_Atomic uint32_t *)(void *)(base + params->sq_off.head);
   r->sq_tail = (_Atomic uint32_t *)(void *)(base + params->sq_off.tail);
-  r->sq_flags = (_Atomic uint32_t *)(void *)(base + params->sq_off.flags);
   r->sq_mask = params->sq_entries - 1;
   r->sq_entries = params->sq_entries;
   r->cq_head = (_Atomic uint32_t *)(void *)(base + params->cq_off.head);
   r->cq_tail = (_Atomic uint32_t *)(void *)(base + params->cq_off.tail);
   r->cq_mask = params->cq_entries - 1;
+  r->most = params->cq_entries;
+  r->most_ops = params->cq_entries - params->sq_entries;
   r->cqes = (struct uring_cqe *)(void *)(base + params->cq_off.cqes);
   uint32_t *array = (uint32_t *)(void *)(base + params->sq_off.array);
   for (uint32_t i = 0; i < params->sq_entries; i++) array[i] = i;
   return 0;
 }
 
-/* A filter may let the set-up pass and refuse the rest: all three calls are tried. */
-static int try_calls(evpoll *p, struct ring *r) {
-  const int rc = enter(r, 0, 0, 0, -1);
+/* A filter may let the set-up pass and refuse the rest. */
+static int try_calls(evpoll *p, struct uring_ring *r) {
+  const int rc = uring_enter(r, 0);
   if (rc < 0) return -rc;
-  if (r->hybrid) return 0;
-  const int bell = evp_epoll_bell(p);
-  return syscall(URING_SYS_REGISTER, r->fd, URING_REGISTER_EVENTFD, &bell, 1) < 0 ? errno : 0;
+  return evp_epoll_hear(p, r->fd);
 }
 
 /* LIMIT and NO_MEMORY may pass; everything else means that there is no io_uring for us. */
@@ -382,7 +347,7 @@ static int32_t refuse(char *why, size_t capacity, int os_code) {
   return evp_fail_as(passing ? status : EVPOLL_ERR_UNSUPPORTED, os_code);
 }
 
-static void free_ring(struct ring *r) {
+static void free_ring(struct uring_ring *r) {
   munmap(r->sqes, r->sqes_size);
   munmap(r->rings, r->rings_size);
   close(r->fd);
@@ -391,13 +356,12 @@ static void free_ring(struct ring *r) {
 }
 
 static int32_t open_ring(evpoll *p, char *why, size_t capacity) {
-  struct ring *r = calloc(1, sizeof *r);
+  struct uring_ring *r = calloc(1, sizeof *r);
   if (!r) return refuse(why, capacity, ENOMEM);
   struct uring_params params;
-  r->hybrid = evp_single(p);
-  r->fd = setup_best(p, &params);
+  r->fd = evp_above_standard(setup_best(&params));
   if (r->fd < 0) {
-    const int os_code = -r->fd;
+    const int os_code = r->fd == -1 ? errno : -r->fd;
     free(r);
     return refuse(why, capacity, os_code);
   }
@@ -411,6 +375,7 @@ static int32_t open_ring(evpoll *p, char *why, size_t capacity) {
     return status;
   }
   evp_mutex_init(&r->lock);
+  r->cancels_all = params.features & URING_FEAT_LINKED_FILE;
   os_code = try_calls(p, r);
   if (os_code) {
     free_ring(r);
@@ -421,25 +386,35 @@ static int32_t open_ring(evpoll *p, char *why, size_t capacity) {
   return 0;
 }
 
-/* Another ring is made and thrown away: the real one belongs to the thread that will use it. */
-static int32_t probe(evpoll *p, char *why, size_t capacity) {
-  const int32_t status = open_ring(p, why, capacity);
-  if (status < 0) return status;
-  free_ring(ring_of(p));
-  p->io.engine_state = NULL;
-  return 0;
+/* The child of a fork has the number alone. */
+static void close_ring(evpoll *p) {
+  struct uring_ring *r = ring_of(p);
+  if (!evp_forked(p)) {
+    free_ring(r);
+    return;
+  }
+  close(r->fd);
+  free(r);
 }
 
-static void close_ring(evpoll *p) { free_ring(ring_of(p)); }
+static int32_t uring_look(evpoll *p, struct evp_target *t) {
+  (void)p;
+  const int32_t status = evp_file_look(t->handle, &t->file);
+  t->pooled = t->file.waits;
+  return status;
+}
 
 const struct evp_engine evp_engine_uring = {
     .id = EVPOLL_ENGINE_IO_URING,
     .want = EVPOLL_ERR_NO_MEMORY,
+    .late_codes = 1u << EVPOLL_OP_FSYNC | 1u << EVPOLL_OP_FDATASYNC,
+    .durable = true,
     .open = open_ring,
-    .probe = probe,
     .close = close_ring,
-    .submit = submit,
-    .cancel = cancel,
-    .has_completions = has_completions,
-    .collect = collect,
+    .look = uring_look,
+    .submit = uring_submit,
+    .cancel_ids = uring_cancel_ids,
+    .cancel_all = uring_cancel_all,
+    .has_completions = uring_has_completions,
+    .collect = uring_collect,
 };

@@ -7,9 +7,8 @@
 
 #include <stdint.h>
 
-#define URING_SYS_SETUP    425 /* the same on all architectures but alpha */
-#define URING_SYS_ENTER    426
-#define URING_SYS_REGISTER 427
+#define URING_SYS_SETUP 425 /* the same on all architectures but alpha */
+#define URING_SYS_ENTER 426
 
 struct uring_sqe {
   uint8_t opcode;
@@ -46,18 +45,10 @@ struct uring_params {
   struct uring_cq_offsets cq_off;
 };
 
-struct uring_getevents_arg {
-  uint64_t sigmask;
-  uint32_t sigmask_sz;
-  uint32_t pad;
-  uint64_t ts;
-};
-
 enum {
   URING_OP_READV = 1,
   URING_OP_WRITEV = 2,
   URING_OP_FSYNC = 3,
-  URING_OP_POLL_ADD = 6,
   URING_OP_ASYNC_CANCEL = 14,
   URING_OP_READ = 22,
   URING_OP_WRITE = 23,
@@ -70,25 +61,15 @@ enum {
 #define URING_SETUP_CLAMP      (1u << 4)
 #define URING_SETUP_SUBMIT_ALL (1u << 7) /* 5.18 */
 
-#define URING_FEAT_SINGLE_MMAP   (1u << 0) /* 5.4 */
-#define URING_FEAT_NODROP        (1u << 1) /* 5.5 */
-#define URING_FEAT_SUBMIT_STABLE (1u << 2) /* 5.5 */
-#define URING_FEAT_EXT_ARG       (1u << 8) /* 5.11 */
+#define URING_FEAT_SINGLE_MMAP   (1u << 0)  /* 5.4 */
+#define URING_FEAT_SUBMIT_STABLE (1u << 2)  /* 5.5 */
+#define URING_FEAT_EXT_ARG       (1u << 8)  /* 5.11 */
+#define URING_FEAT_LINKED_FILE   (1u << 12) /* 5.19 */
 
-#define URING_ENTER_GETEVENTS (1u << 0)
-#define URING_ENTER_EXT_ARG   (1u << 3)
-
-#define URING_SQ_CQ_OVERFLOW (1u << 1)
-
-#define URING_REGISTER_EVENTFD 4
+#define URING_CANCEL_ALL (1u << 0) /* 5.19 */
+#define URING_CANCEL_ANY (1u << 2) /* 5.19 */
 
 #define URING_FSYNC_DATASYNC (1u << 0)
-
-/* POLLIN; the field is two 16-bit halves, the low one first. */
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define URING_POLL_IN (1u << 16)
-#else
-#define URING_POLL_IN 1u
-#endif
+#define URING_RW_DSYNC       (1u << 1) /* RWF_DSYNC; 4.7 */
 
 #endif

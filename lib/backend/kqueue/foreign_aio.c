@@ -13,20 +13,20 @@
 #include <signal.h>
 #include <string.h>
 
-#include "kqueue.h"
-#include "status.h"
+#include "backend/kqueue/kqueue.h"
+#include "core/status.h"
 
 /* The key: generation, index, and the bit that tells it from ids of the core's operations. */
 enum { INDEX_SHIFT = 1, GENERATION_SHIFT = EVP_INDEX_BITS + INDEX_SHIFT };
 #define GENERATIONS (UINTPTR_MAX >> GENERATION_SHIFT)
 
-static uintptr_t key_of(const struct evp_foreign_slot *slot) {
+static uintptr_t foreign_key_of(const struct evp_foreign_slot *slot) {
   return slot->generation << GENERATION_SHIFT | (uintptr_t)slot->index << INDEX_SHIFT |
          EVP_FOREIGN_UDATA;
 }
 
 /* 0 is never one: nothing was silenced then. */
-static void next_generation(struct evp_foreign_slot *slot) {
+static void foreign_next_generation(struct evp_foreign_slot *slot) {
   slot->generation = slot->generation < GENERATIONS ? slot->generation + 1 : 1;
 }
 
@@ -42,36 +42,36 @@ static struct evp_foreign_slot *take_slot(struct evp_queue *q) {
   return slot;
 }
 
-static int32_t open_foreign(evpoll_aio *aio) {
+static int32_t foreign_open_foreign(evpoll_aio *aio) {
   evpoll *p = aio->p;
-  evp_mutex_lock(&p->io.lock);
+  evp_io_lock(p);
   struct evp_foreign_slot *slot = take_slot(evp_queue_of(p));
   if (slot) slot->aio = aio;
-  evp_mutex_unlock(&p->io.lock);
+  evp_io_unlock(p);
   aio->native = slot;
   return slot ? 0 : evp_fail(EVPOLL_ERR_NO_MEMORY);
 }
 
-static void close_foreign(evpoll_aio *aio) {
+static void foreign_close_foreign(evpoll_aio *aio) {
   evpoll *p = aio->p;
   struct evp_queue *q = evp_queue_of(p);
   struct evp_foreign_slot *slot = aio->native;
-  evp_mutex_lock(&p->io.lock);
+  evp_io_lock(p);
   slot->aio = NULL;
   slot->next_free = q->free_foreigns;
   q->free_foreigns = slot;
-  evp_mutex_unlock(&p->io.lock);
+  evp_io_unlock(p);
 }
 
-static int32_t arm(evpoll_aio *aio, void *native_out, uint32_t size) {
+static int32_t foreign_arm(evpoll_aio *aio, void *native_out, uint32_t size) {
   struct sigevent event;
   if (size != sizeof event) return evp_fail(EVPOLL_ERR_INVALID);
   struct evp_foreign_slot *slot = aio->native;
-  evp_mutex_lock(&aio->p->io.lock);
-  next_generation(slot);
+  evp_io_lock(aio->p);
+  foreign_next_generation(slot);
   slot->armed = true;
-  const uintptr_t key = key_of(slot);
-  evp_mutex_unlock(&aio->p->io.lock);
+  const uintptr_t key = foreign_key_of(slot);
+  evp_io_unlock(aio->p);
   memset(&event, 0, sizeof event);
   event.sigev_notify = SIGEV_KEVENT;
   event.sigev_notify_kqueue = evp_queue_of(aio->p)->fd;
@@ -81,16 +81,16 @@ static int32_t arm(evpoll_aio *aio, void *native_out, uint32_t size) {
   return 0;
 }
 
-static void disarm(evpoll_aio *aio) {
+static void foreign_disarm(evpoll_aio *aio) {
   struct evp_foreign_slot *slot = aio->native;
-  evp_mutex_lock(&aio->p->io.lock);
+  evp_io_lock(aio->p);
   slot->armed = false;
-  evp_mutex_unlock(&aio->p->io.lock);
+  evp_io_unlock(aio->p);
 }
 
 /* Not there any more if every entry was returned meanwhile. */
-static void silence(struct evp_queue *q, struct evp_foreign_slot *slot, uintptr_t generation,
-                    uintptr_t ident) {
+static void foreign_silence(struct evp_queue *q, struct evp_foreign_slot *slot,
+                            uintptr_t generation, uintptr_t ident) {
   const uintptr_t age = (slot->silenced - generation) & GENERATIONS;
   if (slot->silenced && age < GENERATIONS / 2) return; /* this one, or a later one, was */
   slot->silenced = generation;
@@ -104,8 +104,8 @@ int32_t evp_foreign_take(evpoll *p, const struct kevent *e, evpoll_event *out) {
   const uint32_t index = evp_id_index((uint64_t)(key >> INDEX_SHIFT));
   struct evp_foreign_slot *slot = evp_table_at(&q->foreigns, index);
   if (!slot) return 0;
-  if (e->filter == EVFILT_LIO) silence(q, slot, key >> GENERATION_SHIFT, e->ident);
-  if (!slot->armed || key_of(slot) != key) {
+  if (e->filter == EVFILT_LIO) foreign_silence(q, slot, key >> GENERATION_SHIFT, e->ident);
+  if (!slot->armed || foreign_key_of(slot) != key) {
     evp_count(&p->stale_hits);
     return 0;
   }
@@ -121,8 +121,8 @@ int32_t evp_foreign_take(evpoll *p, const struct kevent *e, evpoll_event *out) {
 }
 
 const struct evp_foreign evp_foreign_aio = {
-    .open = open_foreign,
-    .close = close_foreign,
-    .arm = arm,
-    .disarm = disarm,
+    .open = foreign_open_foreign,
+    .close = foreign_close_foreign,
+    .arm = foreign_arm,
+    .disarm = foreign_disarm,
 };

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <sys/event.h>
 
-#include "poller.h"
+#include "core/poller.h"
 
 #ifndef EVP_KQUEUE_AIO
 #define EVP_KQUEUE_AIO 0
@@ -35,6 +35,7 @@ struct evp_foreign_slot {
 struct evp_queue {
   int fd;
   int pipe[2]; /* the bell, where there is no EVFILT_USER */
+  int copy;    /* another descriptor of it, for another loop to sleep on; -1: nobody asked */
   /* The last look filled its array: a completion may stand in line behind ready sockets. */
   _Atomic bool crowded;
 
@@ -55,11 +56,19 @@ int32_t evp_filters_watch(evpoll *p, evpoll_handle h, struct evp_source *s, uint
 int32_t evp_filters_rearm(evpoll *p, evpoll_handle h, struct evp_source *s, uint32_t bits,
                           bool *gone_out);
 void evp_filters_unwatch(evpoll *p, evpoll_handle h, uint32_t was);
+/* Is the read filter there for the end of the stream alone? To the kernel that is an edge.
+ * repeat_end: no lock held. LEVEL: such an event, which was just told, is to come again. */
+static inline bool evp_filters_end_alone(uint32_t state) {
+  return (state & EVP_IN_SET) &&
+         ((state & EVP_KERNEL) >> EVP_KERNEL_SHIFT & (uint32_t)EVPOLL_READ_CLOSED);
+}
+void evp_filters_repeat_end(evpoll *p, struct evp_source *s, const struct kevent *e);
 /* No lock held. An event of a pipe whose reader has gone. False: the registration is over. */
 bool evp_filters_check_pipe(evpoll *p, struct evp_source *s, const struct kevent *e);
 
-/* The ident of a timer that asks for another try at starting operations. */
+/* The idents of timers: one asks for another try at starting operations, one is the alarm. */
 #define EVP_QUEUE_RETRY ((uintptr_t)1)
+#define EVP_QUEUE_ALARM ((uintptr_t)2)
 
 #if EVP_KQUEUE_AIO
 /* udata of operations: the core's id, or a key of ours for foreign ones; the lowest bit tells. */

@@ -25,7 +25,8 @@
  * EAGAIN). Each entry is asked. What did not start is tried alone, which gives its own error.
  *
  * What AIO does not serve (EOPNOTSUPP: NFS, and other file systems whose operations may block for
- * good) the pool does. A descriptor may be closed by its owner meanwhile: the kernel has the file.
+ * good) the pool does, and from then on all of that registration. The kernel has the file of what
+ * was started; what waits here holds a use of its target.
  *
  * Cancelling: CANCELED and NOTCANCELED both have their event still to come, with ALLDONE it is
  * there, and for a closed descriptor (EBADF) it comes when the operation is over. */
@@ -37,12 +38,14 @@
 #include <sys/aio.h> /* <aio.h> would be a header of ours */
 #include <unistd.h>
 
-#include "kqueue.h"
-#include "os.h"
-#include "status.h"
+#include "backend/kqueue/kqueue.h"
+#include "os/os.h"
+#include "core/status.h"
+#include "core/target.h"
+#include "core/workers.h"
 
 enum { MOST_IN_LIST = 64, RETRY_MS = 1 };
-enum { NOWHERE, IN_KERNEL, IN_QUEUE, IN_POOL };
+enum { NOWHERE, IN_KERNEL, IN_QUEUE };
 
 struct request {
   struct aiocb cb;
@@ -65,7 +68,9 @@ static struct request *request_of(struct aio *a, uint64_t id) {
 
 /* ---- those that wait ---------------------------------------------------------------------- */
 
-static void enqueue(struct aio *a, struct evp_op *op) {
+static void posix_aio_enqueue(struct aio *a, struct evp_op *op) {
+  if (!op->uses) evp_target_share(op->target); /* by who starts it */
+  op->uses = true;
   op->next = NULL;
   op->before = a->last;
   *(a->last ? &a->last->next : &a->first) = op;
@@ -84,18 +89,18 @@ static void dequeue(struct aio *a, struct evp_op *op) {
 
 static int opcode_of(uint8_t code) {
   switch (code) {
-  case EVPOLL_IO_READ: return LIO_READ;
-  case EVPOLL_IO_WRITE: return LIO_WRITE;
+  case EVPOLL_OP_READ: return LIO_READ;
+  case EVPOLL_OP_WRITE: return LIO_WRITE;
 #ifdef LIO_READV
-  case EVPOLL_IO_READV: return LIO_READV;
-  case EVPOLL_IO_WRITEV: return LIO_WRITEV;
+  case EVPOLL_OP_READV: return LIO_READV;
+  case EVPOLL_OP_WRITEV: return LIO_WRITEV;
 #endif
   }
   return LIO_NOP; /* not in a list */
 }
 
 static void fill_in(evpoll *p, const struct evp_op *op, struct aiocb *cb) {
-  const bool vectored = op->code == EVPOLL_IO_READV || op->code == EVPOLL_IO_WRITEV;
+  const bool vectored = op->code == EVPOLL_OP_READV || op->code == EVPOLL_OP_WRITEV;
   const uint64_t most = evp_file_length_limit();
   *cb = (struct aiocb){
       .aio_fildes = (int)op->handle,
@@ -112,41 +117,30 @@ static void fill_in(evpoll *p, const struct evp_op *op, struct aiocb *cb) {
 
 static int call(uint8_t code, struct aiocb *cb) {
   switch (code) {
-  case EVPOLL_IO_READ: return aio_read(cb);
-  case EVPOLL_IO_WRITE: return aio_write(cb);
-  case EVPOLL_IO_READV: return aio_readv(cb);
-  case EVPOLL_IO_WRITEV: return aio_writev(cb);
-  case EVPOLL_IO_FSYNC: return aio_fsync(O_SYNC, cb);
+  case EVPOLL_OP_READ: return aio_read(cb);
+  case EVPOLL_OP_WRITE: return aio_write(cb);
+  case EVPOLL_OP_READV: return aio_readv(cb);
+  case EVPOLL_OP_WRITEV: return aio_writev(cb);
+  case EVPOLL_OP_FSYNC: return aio_fsync(O_SYNC, cb);
   }
   return aio_fsync(O_DSYNC, cb);
 }
 
-static void note_started(struct aio *a, struct request *r) {
+/* The kernel has the file from here on, and the number is not named any more. */
+static void note_started(evpoll *p, struct evp_op *op, struct request *r) {
   r->where = IN_KERNEL;
-  atomic_fetch_add_explicit(&a->in_kernel, 1, memory_order_relaxed);
+  atomic_fetch_add_explicit(&aio_of(p)->in_kernel, 1, memory_order_relaxed);
+  if (op->uses) evp_target_drop_later(p, op->target);
+  op->uses = false;
 }
 
-/* 0, or why it was not started. */
-static int start(evpoll *p, struct evp_op *op, struct request *r) {
-  fill_in(p, op, &r->cb);
-  if (call(op->code, &r->cb) < 0) return errno;
-  note_started(aio_of(p), r);
-  return 0;
-}
-
-static int need_pool(evpoll *p) {
-  if (p->io.pool) return 0;
-  return evp_engine_workers.open(p, NULL, 0) < 0 ? ENOMEM : 0;
-}
-
-static int to_pool(evpoll *p, struct evp_op *op) {
-  const int os_code = need_pool(p);
-  if (os_code) return os_code;
-  int ignored = 0;
-  request_of(aio_of(p), op->id)->where = IN_POOL;
+/* Not what AIO serves, or it has no room that will come. False: there is no pool. */
+static bool to_pool(evpoll *p, struct evp_op *op) {
+  if (!evp_io_has_pool(p)) return false;
+  if (!op->uses) evp_target_share(op->target);
+  op->in_pool = op->uses = true;
   op->next = op->before = NULL;
-  evp_engine_workers.submit(p, &op, 1, &ignored);
-  return 0;
+  return evp_pool_give(p, op);
 }
 
 /* It failed before it began, which is a completion as any other. */
@@ -155,51 +149,57 @@ static void fail(evpoll *p, struct evp_op *op, int os_code) {
   evp_io_done_locked(p, op);
 }
 
-static bool only_native(const evpoll *p) { return p->flags & EVPOLL_OPEN_NATIVE_IO_ONLY; }
-
-/* Finds an operation a place. Not 0: there is none, and nothing of ours will make one. */
-static int place(evpoll *p, struct evp_op *op) {
-  struct aio *a = aio_of(p);
-  struct request *r = request_of(a, op->id);
-  if (a->first) {
-    enqueue(a, op);
-    return 0;
+/* It is in the kernel, in the pool, or over. False: the kernel has no room. */
+static bool posix_aio_start(evpoll *p, struct evp_op *op) {
+  struct request *r = request_of(aio_of(p), op->id);
+  if (op->target->pooled && to_pool(p, op)) return true; /* that was found out meanwhile */
+  fill_in(p, op, &r->cb);
+  if (call(op->code, &r->cb) == 0) {
+    note_started(p, op, r);
+    return true;
   }
-  const int os_code = start(p, op, r);
-  switch (os_code) {
-  case 0: return 0;
-  case EAGAIN:
-    if (!atomic_load_explicit(&a->in_kernel, memory_order_relaxed))
-      return only_native(p) ? EAGAIN : to_pool(p, op);
-    enqueue(a, op);
-    return 0;
-  case ENOSYS:
-  case EOPNOTSUPP:
-    if (only_native(p)) break;
-    return to_pool(p, op);
+  const int os_code = errno;
+  if (os_code == EAGAIN) return false;
+  if (os_code == EOPNOTSUPP || os_code == ENOSYS) {
+    op->target->pooled = evp_io_has_pool(p);
+    if (op->target->pooled && to_pool(p, op)) return true;
   }
   fail(p, op, os_code);
-  return 0;
+  return true;
+}
+
+/* Finds an operation a place. False: there is none, and nothing of ours will make one. */
+static bool place(evpoll *p, struct evp_op *op) {
+  struct aio *a = aio_of(p);
+  if (!a->first) {
+    if (posix_aio_start(p, op)) return true;
+    if (!atomic_load_explicit(&a->in_kernel, memory_order_relaxed)) return to_pool(p, op);
+  }
+  posix_aio_enqueue(a, op);
+  return true;
 }
 
 /* ---- finishing ---------------------------------------------------------------------------- */
 
-/* Takes a finished operation back from the kernel. False: it was interrupted, and waits again. */
-static bool finish(evpoll *p, struct evp_op *op, struct request *r) {
-  struct aio *a = aio_of(p);
-  const ssize_t n = aio_return(&r->cb);
-  const int os_code = n < 0 ? errno : 0;
-  r->where = NOWHERE;
-  atomic_fetch_sub_explicit(&a->in_kernel, 1, memory_order_relaxed);
-  if (os_code == EINTR && !op->cancel_asked) {
-    enqueue(a, op);
-    return false;
-  }
+/* It is returned, with this result. False: the kernel has given it up, and it is done again. */
+static bool posix_aio_end(evpoll *p, struct evp_op *op, ssize_t n, int os_code) {
   op->result = n < 0 ? -os_code : n;
-  return true;
+  if (n >= 0 || (os_code != EINTR && os_code != ECANCELED)) return true;
+  if (atomic_load_explicit(&op->cancel_asked, memory_order_relaxed)) op->result = -ECANCELED;
+  return !evp_io_redo(p, op);
 }
 
-/* An old event: it was fetched by a thread while another one returned the operation. */
+/* Takes a finished operation back from the kernel. False: as above. */
+static bool posix_aio_finish(evpoll *p, struct evp_op *op, struct request *r) {
+  const ssize_t n = aio_return(&r->cb);
+  const int os_code = errno;
+  r->where = NOWHERE;
+  atomic_fetch_sub_explicit(&aio_of(p)->in_kernel, 1, memory_order_relaxed);
+  return posix_aio_end(p, op, n, os_code);
+}
+
+/* An old event was fetched by a thread while another one returned the operation. What is done again
+ * has the same id. */
 bool evp_aio_take(evpoll *p, const struct kevent *e) {
   struct aio *a = aio_of(p);
   if (!a) return false;
@@ -208,14 +208,15 @@ bool evp_aio_take(evpoll *p, const struct kevent *e) {
   struct request *r = evp_table_at(&a->requests, index);
   if (!op || !r || !op->in_flight || r->where != IN_KERNEL) return false;
   if ((uintptr_t)op->id << 1 != (uintptr_t)e->udata || e->ident != (uintptr_t)&r->cb) return false;
-  if (finish(p, op, r)) evp_io_keep(p, op);
+  if ((op->redone || op->moved) && aio_error(&r->cb) == EINPROGRESS) return false;
+  if (posix_aio_finish(p, op, r)) evp_io_keep(p, op);
   return true;
 }
 
 /* Nothing of ours is in the kernel, which has no room: others hold it. */
 static void find_room_elsewhere(evpoll *p) {
   struct aio *a = aio_of(p);
-  if (!only_native(p) && need_pool(p) == 0) {
+  if (evp_io_has_pool(p)) {
     for (struct evp_op *op; (op = a->first);) {
       dequeue(a, op);
       to_pool(p, op);
@@ -241,18 +242,13 @@ void evp_aio_refill(evpoll *p) {
   if (!a) return;
   a->retrying = false;
   for (struct evp_op *op; (op = a->first);) {
-    struct request *r = request_of(a, op->id);
     dequeue(a, op);
-    const int os_code = start(p, op, r);
-    if (os_code == EAGAIN) { /* back to its place: it is the first */
-      op->next = a->first;
-      *(a->first ? &a->first->before : &a->last) = op;
-      a->first = op;
-      r->where = IN_QUEUE;
-      break;
-    }
-    const bool refused = os_code == EOPNOTSUPP || os_code == ENOSYS;
-    if (os_code && (!refused || only_native(p) || to_pool(p, op))) fail(p, op, os_code);
+    if (posix_aio_start(p, op)) continue;
+    op->next = a->first; /* back to its place: it is the first */
+    *(a->first ? &a->first->before : &a->last) = op;
+    a->first = op;
+    request_of(a, op->id)->where = IN_QUEUE;
+    break;
   }
   if (a->first && !atomic_load_explicit(&a->in_kernel, memory_order_relaxed))
     find_room_elsewhere(p);
@@ -266,95 +262,98 @@ void evp_aio_refill(evpoll *p) {
 static bool was_started(evpoll *p, struct evp_op *op, struct request *r) {
   const int os_code = aio_error(&r->cb);
   if (os_code == EINPROGRESS) {
-    note_started(aio_of(p), r);
+    note_started(p, op, r);
     return true;
   }
   const ssize_t n = aio_return(&r->cb);
   if (n < 0 && errno == EINVAL) return false;
-  op->result = n < 0 ? -errno : n;
-  evp_io_done_locked(p, op);
+  if (posix_aio_end(p, op, n, errno)) evp_io_done_locked(p, op);
   return true;
 }
 
 /* Takes the first operation off the chain if it finds a place. */
-static int32_t start_first(evpoll *p, struct evp_op **chain, int *os_code_out) {
+static bool start_first(evpoll *p, struct evp_op **chain) {
   struct evp_op *op = *chain, *next = op->next;
-  *os_code_out = place(p, op);
-  if (*os_code_out) return 0;
+  if (!place(p, op)) return false;
   *chain = next;
-  return 1;
+  return true;
 }
 
-/* Tries a list alone, one after the other, of which nothing was started. */
-static int32_t start_each(evpoll *p, struct evp_op **chain, int n, int *os_code_out) {
-  int32_t placed = 0;
-  while (placed < n && start_first(p, chain, os_code_out)) placed++;
-  return placed;
-}
-
-/* Starts the operations at the beginning of the chain by one call, if they are several. Takes off
- * the chain what it found a place for; returns how many, a prefix. So if a later one was started,
- * those before it that were not are accepted too, and wait. */
-static int32_t start_list(evpoll *p, struct evp_op **chain, int *os_code_out) {
+/* Starts the operations at the beginning of the chain by one call, if they are several, and takes
+ * off the chain what it found a place for; false if it did not for all. If one was started, those
+ * that were not wait. */
+static bool posix_aio_start_list(evpoll *p, struct evp_op **chain) {
   struct aio *a = aio_of(p);
   struct evp_op *ops[MOST_IN_LIST];
   struct aiocb *list[MOST_IN_LIST];
   int n = 0;
   /* Not past those that wait already. */
   for (struct evp_op *op = a->first ? NULL : *chain; op && n < a->list_most; op = op->next) {
-    if (opcode_of(op->code) == LIO_NOP) break;
+    if (opcode_of(op->code) == LIO_NOP || op->target->pooled) break;
     struct request *r = request_of(a, op->id);
     fill_in(p, op, &r->cb);
     ops[n] = op;
     list[n++] = &r->cb;
   }
-  if (n < 2) return start_first(p, chain, os_code_out);
+  if (n < 2) return start_first(p, chain);
   struct evp_op *rest = ops[n - 1]->next;
   const bool all = lio_listio(LIO_NOWAIT, list, n, NULL) == 0;
   int started = 0;
   for (int i = 0; i < n; i++) {
     struct request *r = request_of(a, ops[i]->id);
-    if (all) note_started(a, r);
+    if (all) note_started(p, ops[i], r);
     if (!all && !was_started(p, ops[i], r)) continue;
     ops[i] = NULL;
     started++;
   }
-  if (!started) return start_each(p, chain, n, os_code_out);
+  if (!started) { /* alone, one after the other */
+    while (n && start_first(p, chain)) n--;
+    return !n;
+  }
   for (int i = 0; i < n; i++)
-    if (ops[i]) enqueue(a, ops[i]);
+    if (ops[i]) posix_aio_enqueue(a, ops[i]);
   *chain = rest;
   if (started < n) evp_aio_refill(p);
-  return n;
+  return true;
 }
 
-static int32_t submit(evpoll *p, struct evp_op **chain, int32_t n, int *os_code_out) {
+/* What the pool is to do stays in the chain; what was asked to end meanwhile is over. */
+static void posix_aio_submit(evpoll *p, struct evp_op **chain, int *os_code_out) {
   struct aio *a = aio_of(p);
-  int32_t placed = 0;
-  evp_mutex_lock(&p->io.lock);
-  for (const struct evp_op *op = *chain; op; op = op->next)
-    if (!evp_table_reach(&a->requests, evp_id_index(op->id))) {
-      *os_code_out = ENOMEM;
-      goto out;
+  struct evp_op *mine = NULL, **end = &mine, **at = chain;
+  evp_io_lock(p);
+  for (struct evp_op *op; (op = *at);) {
+    const bool asked = atomic_load_explicit(&op->cancel_asked, memory_order_relaxed);
+    const bool room = op->in_pool || asked || evp_table_reach(&a->requests, evp_id_index(op->id));
+    if (!room) *os_code_out = ENOMEM;
+    if (op->in_pool || !room) {
+      at = &op->next;
+      continue;
     }
-  while (placed < n) {
-    const int32_t more = start_list(p, chain, os_code_out);
-    placed += more;
-    if (*os_code_out) break;
+    *at = op->next;
+    if (asked) {
+      fail(p, op, ECANCELED);
+      continue;
+    }
+    *end = op;
+    end = &op->next;
   }
-out:
-  evp_mutex_unlock(&p->io.lock);
-  return placed;
+  *end = NULL;
+  while (mine && posix_aio_start_list(p, &mine)) {
+  }
+  if (mine) *os_code_out = EAGAIN;
+  *at = mine; /* what found no place */
+  evp_io_unlock(p);
 }
 
 /* ---- the rest ----------------------------------------------------------------------------- */
 
-static void cancel(evpoll *p, struct evp_op *op) {
+static void posix_aio_cancel(evpoll *p, struct evp_op *op) {
   struct aio *a = aio_of(p);
   struct request *r = request_of(a, op->id);
   if (!r) return;
   switch (r->where) {
   case IN_KERNEL: aio_cancel((int)op->handle, &r->cb); break; /* its event says how it ended */
-  case IN_POOL: evp_engine_workers.cancel(p, op); break;
   case IN_QUEUE:
     dequeue(a, op);
     fail(p, op, ECANCELED);
@@ -364,16 +363,16 @@ static void cancel(evpoll *p, struct evp_op *op) {
 
 /* Events tell of completions. Nobody looks at events after shutdown, and with a full array they
  * may be far behind. */
-static bool has_completions(evpoll *p) {
+static bool posix_aio_has_completions(evpoll *p) {
   if (evp_is_shut_down(p)) return true;
   return atomic_load_explicit(&evp_queue_of(p)->crowded, memory_order_relaxed) &&
          atomic_load_explicit(&aio_of(p)->in_kernel, memory_order_relaxed);
 }
 
-static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
+static int32_t posix_aio_collect(evpoll *p, evpoll_event *out, int32_t capacity) {
   struct aio *a = aio_of(p);
   struct evp_queue *q = evp_queue_of(p);
-  if (!has_completions(p)) return 0;
+  if (!posix_aio_has_completions(p)) return 0;
   int32_t n = 0;
   uint32_t left = atomic_load_explicit(&a->in_kernel, memory_order_relaxed);
   for (uint32_t i = 0; left && n < capacity && i < p->io.ops_used; i++) {
@@ -381,7 +380,7 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
     struct evp_op *op = evp_table_at(&p->io.ops, i);
     if (!r || r->where != IN_KERNEL) continue;
     left--;
-    if (aio_error(&r->cb) == EINPROGRESS || !finish(p, op, r)) continue;
+    if (aio_error(&r->cb) == EINPROGRESS || !posix_aio_finish(p, op, r)) continue;
     n += evp_io_complete(p, op, &out[n]);
   }
   if (!left) atomic_store_explicit(&q->crowded, false, memory_order_relaxed);
@@ -389,19 +388,12 @@ static int32_t collect(evpoll *p, evpoll_event *out, int32_t capacity) {
   return n;
 }
 
-static int32_t probe(evpoll *p, char *why, size_t capacity) {
-  (void)p;
+static int32_t open_aio(evpoll *p, char *why, size_t capacity) {
   if (sysconf(_SC_ASYNCHRONOUS_IO) <= 0) {
     snprintf(why, capacity, "the kernel has no POSIX AIO");
     return evp_fail(EVPOLL_ERR_UNSUPPORTED);
   }
   snprintf(why, capacity, "POSIX AIO, completing in the queue");
-  return 0;
-}
-
-static int32_t open_aio(evpoll *p, char *why, size_t capacity) {
-  const int32_t status = probe(p, why, capacity);
-  if (status < 0) return status;
   struct aio *a = calloc(1, sizeof *a);
   if (!a) return evp_fail(EVPOLL_ERR_NO_MEMORY);
   a->requests.entry_size = sizeof(struct request);
@@ -414,7 +406,6 @@ static int32_t open_aio(evpoll *p, char *why, size_t capacity) {
 /* Nothing is in flight, or it is the parent's. */
 static void close_aio(evpoll *p) {
   struct aio *a = aio_of(p);
-  if (p->io.pool) evp_engine_workers.close(p);
   evp_table_free(&a->requests);
   free(a);
 }
@@ -423,10 +414,9 @@ const struct evp_engine evp_engine_aio = {
     .id = EVPOLL_ENGINE_AIO,
     .want = EVPOLL_ERR_LIMIT, /* operations of the process */
     .open = open_aio,
-    .probe = probe,
     .close = close_aio,
-    .submit = submit,
-    .cancel = cancel,
-    .has_completions = has_completions,
-    .collect = collect,
+    .submit = posix_aio_submit,
+    .cancel = posix_aio_cancel,
+    .has_completions = posix_aio_has_completions,
+    .collect = posix_aio_collect,
 };

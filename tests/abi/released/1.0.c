@@ -60,11 +60,11 @@ static void about(void) {
 /* Today's structs may be longer: nothing behind the size that 1.0 names may be touched. */
 static void growing_structs(void) {
   struct {
-    struct evpoll_info info;
+    struct evpoll_poller_info info;
     uint64_t behind;
   } wide_info;
   struct {
-    struct evpoll_stats stats;
+    struct evpoll_poller_stats stats;
     uint64_t behind;
   } wide_stats;
   evpoll *p = open_poller(0, 0);
@@ -75,7 +75,7 @@ static void growing_structs(void) {
   wide_stats.stats.struct_size = sizeof wide_stats.stats;
   CHECK(evpoll_info(p, &wide_info.info) == EVPOLL_OK && wide_info.behind == untouched);
   CHECK(wide_info.info.version == (uint32_t)evpoll_version());
-  CHECK(wide_info.info.backend >= EVPOLL_BACKEND_EPOLL && wide_info.info.io_limit == 4096);
+  CHECK(wide_info.info.backend >= EVPOLL_BACKEND_EPOLL && wide_info.info.io_limit == 1048576);
   CHECK(evpoll_stats(p, &wide_stats.stats) == EVPOLL_OK && wide_stats.behind == untouched);
   CHECK(wide_stats.stats.events == 0 && wide_stats.stats.io_in_flight == 0);
   char text[256];
@@ -90,11 +90,11 @@ static void refusals(void) {
   options.struct_size = sizeof options;
   options.flags = 0x40000000;
   evpoll *none = NULL;
-  CHECK(evpoll_open(&options, &none) == EVPOLL_ERR_INVALID && none == NULL);
+  CHECK(evpoll_open(&options, &none) == EVPOLL_ERR_UNSUPPORTED && none == NULL);
   CHECK(evpoll_add(p, -1, 1, EVPOLL_READABLE, EVPOLL_LEVEL) == EVPOLL_ERR_BAD_HANDLE);
   CHECK(evpoll_wait(p, NULL, 0, 0) == EVPOLL_ERR_INVALID);
   CHECK(evpoll_cancel(p, 12345) == EVPOLL_ERR_NOT_FOUND);
-  CHECK(evpoll_cancel(p, EVPOLL_OP_ALL) == 0);
+  CHECK(evpoll_cancel_all(p) == 0);
   close_poller(p);
 }
 
@@ -164,25 +164,25 @@ static void files(const char *path) {
   memset(buffer, 'e', 4096);
   CHECK(evpoll_file_open(
             path, EVPOLL_FILE_READ | EVPOLL_FILE_WRITE | EVPOLL_FILE_CREATE | EVPOLL_FILE_TRUNCATE,
-            &file) == EVPOLL_OK);
-  CHECK(evpoll_attach(p, file) == EVPOLL_OK);
-  evpoll_io io = operation(EVPOLL_IO_WRITE, file, buffer, 4096);
+            0600, &file) == EVPOLL_OK);
+  CHECK(evpoll_add(p, file, 6, 0, EVPOLL_OPERATIONS) == 0);
+  evpoll_io io = operation(EVPOLL_OP_WRITE, file, buffer, 4096);
   CHECK(evpoll_submit(p, &io, 1) == 1 && io.status == EVPOLL_OK);
-  evpoll_event event = next(p, 100 + EVPOLL_IO_WRITE);
+  evpoll_event event = next(p, 100 + EVPOLL_OP_WRITE);
   CHECK(event.events == EVPOLL_IO && event.op == io.op && event.result == 4096);
   CHECK(evpoll_file_size(file, &size) == EVPOLL_OK && size == 4096);
 
-  evpoll_io turn_io = operation(EVPOLL_IO_FDATASYNC, file, NULL, 0);
+  evpoll_io turn_io = operation(EVPOLL_OP_FDATASYNC, file, NULL, 0);
   CHECK(evpoll_turn(p, NULL, 0, &turn_io, 1, &event, 1, 10 * SECOND) == 1);
-  CHECK(event.token == 100 + EVPOLL_IO_FDATASYNC && event.status == EVPOLL_OK);
+  CHECK(event.token == 100 + EVPOLL_OP_FDATASYNC && event.status == EVPOLL_OK);
 
   evpoll_iovec pieces[2] = {{(uint64_t)(uintptr_t)buffer + 4096, 1000}, {0, 24}};
   pieces[1].address = pieces[0].address + 1000;
   evpoll_io list[2];
-  list[0] = operation(EVPOLL_IO_READ, file, (char *)buffer + 6000, 100);
-  list[1] = operation(EVPOLL_IO_READV, file, pieces, 2);
+  list[0] = operation(EVPOLL_OP_READ, file, (char *)buffer + 6000, 100);
+  list[1] = operation(EVPOLL_OP_READV, file, pieces, 2);
   uint64_t op = 0;
-  CHECK(evpoll_submit_list(p, list, 2, 200, &op) == 2 && op > EVPOLL_OP_ALL);
+  CHECK(evpoll_submit_list(p, list, 2, 200, &op) == 2 && op != 0);
   event = next(p, 200);
   CHECK(event.events == EVPOLL_IO_LIST && event.op == op && event.result == 2);
   evpoll_result results[2];
@@ -190,7 +190,25 @@ static void files(const char *path) {
   CHECK(results[0].result == 100 && results[1].result == 1024 && results[1].status == EVPOLL_OK);
   CHECK(((char *)buffer)[4096] == 'e' && ((char *)buffer)[6099] == 'e');
   CHECK(evpoll_cancel_handle(p, file) == 0);
-  CHECK(evpoll_file_close(file) == EVPOLL_OK && evpoll_buffer_free(buffer) == EVPOLL_OK);
+  CHECK(evpoll_cancel_token(p, file, 100) == EVPOLL_ERR_NOT_FOUND);
+
+  /* Entries of their own: one ended here or reports, one is refused. */
+  evpoll_io ios[2];
+  ios[0] = operation(EVPOLL_OP_READ, file, buffer, 10);
+  ios[0].flags = EVPOLL_OPF_INLINE;
+  ios[1] = operation(99, file, NULL, 0);
+  CHECK(evpoll_submit(p, ios, 2) == 1 && ios[0].status == EVPOLL_OK);
+  CHECK(ios[0].op == 0 ? ios[0].offset == 10 : next(p, 100 + EVPOLL_OP_READ).result == 10);
+  CHECK(ios[1].op == 0 && ios[1].status == EVPOLL_ERR_UNSUPPORTED);
+  CHECK(evpoll_hold(p, file, 6) == EVPOLL_OK && evpoll_remove(p, file, 6) == EVPOLL_ERR_BUSY);
+  CHECK(evpoll_release(p, file) == EVPOLL_OK && evpoll_remove(p, file, 6) == EVPOLL_OK);
+  CHECK(evpoll_add(p, file, 7, 0, EVPOLL_OPERATIONS) == 0);
+  io = operation(EVPOLL_OP_CLOSE, file, NULL, 0);
+  CHECK(evpoll_submit(p, &io, 1) == 1);
+  event = next(p, 100 + EVPOLL_OP_CLOSE);
+  CHECK(event.events == EVPOLL_IO && event.op == io.op && event.result == 0);
+  CHECK(evpoll_file_size(file, &size) == EVPOLL_ERR_BAD_HANDLE);
+  CHECK(evpoll_buffer_free(buffer) == EVPOLL_OK);
   close_poller(p);
 }
 
@@ -236,10 +254,12 @@ static void network(void) {
   evpoll_socket_close(listener);
 }
 
-static void shutdown_and_thread_bound(void) {
-  evpoll *p = open_poller(EVPOLL_OPEN_THREAD_BOUND, 0);
+static void shutdown_and_time(void) {
+  evpoll *p = open_poller(EVPOLL_OPEN_INTERRUPTIBLE, 0);
   evpoll_event event;
   evpoll_aio *aio = NULL;
+  const int64_t before = evpoll_now();
+  CHECK(evpoll_now() >= before);
   const int32_t status = evpoll_aio_open(p, EVPOLL_AIO, 1, &aio);
   CHECK(status == EVPOLL_ERR_UNSUPPORTED || (status == EVPOLL_OK && aio != NULL));
   if (status == EVPOLL_OK) CHECK(evpoll_aio_close(aio) == EVPOLL_OK);
@@ -258,6 +278,6 @@ int main(int argc, char **argv) {
   wakes_and_posts();
   files(argv[1]);
   network();
-  shutdown_and_thread_bound();
+  shutdown_and_time();
   return 0;
 }

@@ -59,9 +59,11 @@ void ExpectNothingOfOurs(const std::vector<evpoll_event> &events, const Sockets 
   }
 }
 
-TEST_P(AfdCrowd, TenThousandUnconnectedUdpSockets) {
+// Ten thousand; under Wine, where each costs milliseconds of its server, enough to fill many
+// groups.
+TEST_P(AfdCrowd, VeryManyUnconnectedUdpSockets) {
   EVP_GATE(GetParam().flags == 0, "once", "one configuration is enough for what takes long");
-  Sockets s(10000);
+  Sockets s(Slow() ? 2000 : 10000);
   for (size_t i = 0; i < s.all.size(); i++)
     ASSERT_EQ(0, evpoll_add(p, s.all[i], i, EVPOLL_READABLE, EVPOLL_LEVEL)) << i;
   ExpectNothingOfOurs(Wait(0), s);

@@ -5,7 +5,7 @@
 
 namespace evp {
 
-Pipe::Pipe(bool connected) {
+NamedPipe::NamedPipe(bool connected) {
   static std::atomic<int> serial{0};
   name = "\\\\.\\pipe\\evpoll-test-" + std::to_string(GetCurrentProcessId()) + "-" +
          std::to_string(serial++);
@@ -17,18 +17,18 @@ Pipe::Pipe(bool connected) {
   }
 }
 
-Pipe::~Pipe() {
+NamedPipe::~NamedPipe() {
   CloseClient();
   if (server != INVALID_HANDLE_VALUE) CloseHandle(server);
 }
 
-bool Pipe::Connect() {
+bool NamedPipe::Connect() {
   client = CreateFileA(name.c_str(), GENERIC_READ | GENERIC_WRITE, 0, nullptr, OPEN_EXISTING,
                        FILE_FLAG_OVERLAPPED, nullptr);
   return client != INVALID_HANDLE_VALUE;
 }
 
-void Pipe::CloseClient() {
+void NamedPipe::CloseClient() {
   if (client != INVALID_HANDLE_VALUE) CloseHandle(client);
   client = INVALID_HANDLE_VALUE;
 }

@@ -16,12 +16,12 @@ inline evpoll_handle HandleOf(HANDLE h) {
 inline HANDLE NativeOf(evpoll_handle h) { return reinterpret_cast<HANDLE>(h); }
 
 // A named pipe's two ends, both for overlapped operations, closed at the end.
-struct Pipe {
+struct NamedPipe {
   std::string name;
   HANDLE server = INVALID_HANDLE_VALUE, client = INVALID_HANDLE_VALUE;
-  explicit Pipe(bool connected = true);
-  ~Pipe();
-  Pipe(const Pipe &) = delete;
+  explicit NamedPipe(bool connected = true);
+  ~NamedPipe();
+  NamedPipe(const NamedPipe &) = delete;
   bool Connect();
   void CloseClient();
 };

@@ -125,13 +125,90 @@ TEST_P(AfdSocket, ASecondPollerIsSentAwayAndTheFirstGoesOn) {
     for (int i = 0; i < 3; i++)
       EXPECT_EQ(EVPOLL_ERR_BUSY, evpoll_add(other, s.a, 8, EVPOLL_READABLE, EVPOLL_LEVEL));
     EXPECT_EQ(EVPOLL_ERR_NOT_FOUND, evpoll_remove(other, s.a, 8));
-    ExpectQuiet(); // also brings the first poller's poll back
+    ExpectQuiet();
     Send(s.b, "x");
     EXPECT_EQ(7u, WaitOne().token);
     EXPECT_EQ("x", Drain(s.a));
     ASSERT_EQ(0, evpoll_remove(p, s.a, 7));
   }
   EXPECT_EQ(0, evpoll_close(other, kLong));
+}
+
+// The first one's poll has come back, and its event is not lost to either.
+TEST_P(AfdSocket, AReadableSocketIsTheFirstPollersUntilItsWait) {
+  evpoll *other = nullptr;
+  ASSERT_EQ(0, evpoll_open(nullptr, &other));
+  for (uint32_t mode : kModes) {
+    Pair s;
+    Send(s.b, "x");
+    ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, mode));
+    EXPECT_EQ(EVPOLL_ERR_BUSY, evpoll_add(other, s.a, 8, EVPOLL_READABLE, EVPOLL_LEVEL));
+    EXPECT_EQ(7u, WaitOne().token);
+    EXPECT_EQ("x", Drain(s.a));
+    ASSERT_EQ(0, evpoll_remove(p, s.a, 7));
+  }
+  EXPECT_EQ(0, evpoll_close(other, kLong));
+}
+
+// What comes under a number is its owner's, also when the one before left something in the port.
+TEST_P(AfdSocket, AnAddOverOnesOwnReadableSocketReportsItsOwnToken) {
+  for (uint32_t mode : kModes) {
+    Pair s;
+    Send(s.b, "x");
+    for (uint64_t token = 1; token < 20; token++)
+      ASSERT_EQ(token > 1, evpoll_add(p, s.a, token, EVPOLL_READABLE, mode));
+    EXPECT_EQ(19u, WaitOne().token);
+    EXPECT_EQ("x", Drain(s.a));
+    ExpectQuiet();
+    ASSERT_EQ(0, evpoll_remove(p, s.a, 19));
+  }
+}
+
+// Not by DuplicateHandle(): Wine's Winsock does not know such a handle.
+evpoll_handle Duplicate(evpoll_handle h) {
+  WSAPROTOCOL_INFOW info;
+  EXPECT_EQ(0, WSADuplicateSocketW(static_cast<SOCKET>(h), GetCurrentProcessId(), &info));
+  const SOCKET copy = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info,
+                                 0, WSA_FLAG_OVERLAPPED);
+  EXPECT_NE(INVALID_SOCKET, copy);
+  return static_cast<evpoll_handle>(copy);
+}
+
+TEST_P(AfdSocket, ADuplicateGoesOnWhereItsHandleWasRemoved) {
+  Pair s;
+  for (int i = 0; i < 20; i++) {
+    ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
+    const evpoll_handle copy = Duplicate(s.a);
+    ASSERT_EQ(0, evpoll_remove(p, s.a, 7));
+    CloseForeign(&s.a);
+    s.a = copy;
+    ASSERT_EQ(0, evpoll_add(p, s.a, 8, EVPOLL_READABLE, EVPOLL_LEVEL));
+    Send(s.b, "x");
+    EXPECT_EQ(8u, WaitOne().token);
+    EXPECT_EQ("x", Drain(s.a));
+    ASSERT_EQ(0, evpoll_remove(p, s.a, 8));
+  }
+}
+
+// G6 forbids it. It may cost events, and nothing else.
+TEST_P(AfdSocket, TwoHandlesOfOneSocketEndNothing) {
+  Pair s, beside;
+  evpoll_handle copy = Duplicate(s.a);
+  ASSERT_EQ(0, evpoll_add(p, s.a, 7, kBoth, EVPOLL_LEVEL));
+  EXPECT_EQ(0, evpoll_add(p, copy, 8, kBoth, EVPOLL_LEVEL));
+  ASSERT_EQ(0, evpoll_add(p, beside.a, 9, EVPOLL_READABLE, EVPOLL_ONESHOT));
+  Send(s.b, "x");
+  Send(beside.b, "x");
+  bool came = false;
+  ASSERT_TRUE(Until([&] {
+    evpoll_event events[8];
+    const int32_t n = evpoll_wait(p, events, 8, kMillisecond);
+    for (int32_t i = 0; i < n; i++) came |= events[i].token == 9;
+    return came;
+  }));
+  EXPECT_EQ(0, evpoll_remove(p, copy, 8));
+  EXPECT_EQ(0, evpoll_remove(p, s.a, 7));
+  CloseForeign(&copy);
 }
 
 TEST_P(AfdSocket, WhatOnePollerGaveUpIsAnothersAtOnce) {
@@ -164,6 +241,9 @@ TEST_P(AfdSocket, ANumberUsedAgainMayBeAnotherPollers) {
   {
     ForeignReuse again(closed);
     GATE_REUSE(again);
+    // The first poller's poll might wait for this very socket, until its wait tells.
+    EXPECT_EQ(EVPOLL_ERR_BUSY, evpoll_add(other, closed, 8, EVPOLL_READABLE, EVPOLL_LEVEL));
+    ExpectQuiet();
     ASSERT_EQ(0, evpoll_add(other, closed, 8, EVPOLL_READABLE, EVPOLL_LEVEL));
     again.SendToIt();
     EXPECT_EQ(1, LongWait(other, &event, 1));
@@ -244,9 +324,38 @@ TEST_P(AfdSocket, AnErrorEventCarriesItsStatusAndCode) {
   EXPECT_EQ(WSAECONNRESET, e.result);
 }
 
+void ConnectToNobody(evpoll_handle h) {
+  sockaddr_in to = {};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<uint16_t>(DeadPort()));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_NE(0, connect(static_cast<SOCKET>(h), reinterpret_cast<sockaddr *>(&to), sizeof to));
+}
+
+int32_t TakeError(evpoll_handle h) {
+  int32_t error = 0;
+  EXPECT_EQ(0, evpoll_socket_take_error(h, &error));
+  return error;
+}
+
+TEST_P(AfdSocket, ASecondRefusalIsToldAsTheFirstWas) {
+  EVP_GATE(!RunsOnWine(), "second-refusal", "Wine refuses at once, and says so again and again");
+  evpoll_handle h = -1;
+  ASSERT_EQ(EVPOLL_IN_PROGRESS, evpoll_socket_tcp_connect("127.0.0.1", DeadPort(), &h));
+  ASSERT_EQ(0, evpoll_add(p, h, 7, EVPOLL_WRITABLE, EVPOLL_ONESHOT));
+  for (int i = 0; i < 3; i++) {
+    EXPECT_TRUE(WaitOne().events & EVPOLL_ERROR);
+    EXPECT_EQ(EVPOLL_ERR_REFUSED, TakeError(h)) << "attempt " << i;
+    EXPECT_EQ(0, TakeError(h));
+    ConnectToNobody(h);
+    ASSERT_EQ(0, evpoll_rearm(p, h, 7, EVPOLL_WRITABLE));
+  }
+  EXPECT_EQ(0, evpoll_socket_close(h));
+}
+
 // mio #252: any socket is taken; what is none is named.
 TEST_P(AfdSocket, HandlesThatAreNoSocketsAreUnsupported) {
-  Pipe pipe;
+  NamedPipe pipe;
   TempFile file;
   Native event(CreateEventW(nullptr, TRUE, FALSE, nullptr));
   for (evpoll_handle h : {HandleOf(pipe.server), file.handle, HandleOf(event.h)})

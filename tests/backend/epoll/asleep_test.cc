@@ -8,11 +8,11 @@
 namespace evp {
 namespace {
 
-EVP_CONTRACT_FREE_THREADED(Asleep);
+EVP_CONTRACT(Asleep);
 
 // A read of what is in the system's cache is over when submit returns: no kernel tells the waiter.
 TEST_P(Asleep, AThreadIsWokenByAReadThatIsDoneAtOnce) {
-  TempFile file("content");
+  File file(*this, "content");
   for (int round = 0; round < Rounds(100); round++) {
     std::atomic<bool> got{false};
     std::atomic<pid_t> id{0};
@@ -23,7 +23,7 @@ TEST_P(Asleep, AThreadIsWokenByAReadThatIsDoneAtOnce) {
     });
     ASSERT_TRUE(Until([&] { return id != 0 && Sleeps(id); }));
     char to;
-    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 7, &to, 1);
+    evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 7, &to, 1);
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
     waiter.Join();
     ASSERT_TRUE(got) << round;

@@ -21,9 +21,9 @@ TEST_P(Descriptors, APollerTakesTwoAndOneMoreForFiles) {
   Open();
   EXPECT_EQ(before.size() + 2, OpenFds().size());
   if (Has(EVPOLL_FEATURE_FILE_IO)) {
-    TempFile file("content");
+    File file(*this, "content");
     char bytes[8];
-    RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, bytes, sizeof bytes));
+    RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, bytes, sizeof bytes));
     EXPECT_LE(OpenFds().size(), before.size() + 3 + 1) << "one of them is the file";
   }
   Close();
@@ -34,9 +34,9 @@ TEST_P(Descriptors, AreNotInheritedByProgramsThatAreStarted) {
   Close();
   const std::set<int> before = OpenFds();
   Open();
-  TempFile file("content");
+  File file(*this, "content");
   char bytes[8];
-  RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, bytes, sizeof bytes));
+  RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, bytes, sizeof bytes));
   for (int fd : OpenFds())
     if (!before.count(fd)) {
       EXPECT_NE(0, fcntl(fd, F_GETFD) & FD_CLOEXEC) << KindOf(fd);
@@ -105,7 +105,7 @@ TEST_P(Descriptors, PollersWorkAtTheLimit) {
   EXPECT_EQ(0, evpoll_remove(p, s.a, 7));
 }
 
-EVP_CONTRACT_FREE_THREADED(Sleepers);
+EVP_CONTRACT(Sleepers);
 
 // Threads that are known to sleep inside evpoll_wait.
 struct Crowd {

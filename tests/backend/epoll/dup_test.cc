@@ -63,6 +63,50 @@ TEST_P(Duplicates, ARemovedRegistrationDoesNotSpin) {
   ExpectNoMoreHits();
 }
 
+// More than there are places to remember them in.
+TEST_P(Duplicates, ManyRemovedRegistrationsDoNotSpin) {
+  Stale stale[40];
+  for (Stale &one : stale) {
+    one.Make(p);
+    ASSERT_EQ(0, evpoll_remove(p, one.number, kStaleToken));
+  }
+  ExpectRebuilt();
+  ExpectNoMoreHits();
+}
+
+TEST_P(Duplicates, ATimerOutlivesTheRebuild) {
+  for (bool due : {false, true}) {
+    Open();
+    evpoll_io timer = MakeIo(EVPOLL_OP_TIMER, -1, 9, nullptr, 0, 3600 * kSecond);
+    ASSERT_EQ(1, evpoll_submit(p, &timer, 1));
+    Stale stale;
+    stale.Make(p);
+    ASSERT_EQ(0, evpoll_remove(p, stale.number, kStaleToken));
+    ExpectRebuilt();
+    evpoll_io soon = MakeIo(EVPOLL_OP_TIMER, -1, 8, nullptr, 0, due ? 0 : 2 * kMillisecond);
+    ASSERT_EQ(1, evpoll_submit(p, &soon, 1));
+    evpoll_event e = {};
+    ASSERT_EQ(1, LongWait(p, &e, 1));
+    EXPECT_EQ(8u, e.token);
+    ASSERT_EQ(1, evpoll_retime(p, -1, 9, kMillisecond));
+    ASSERT_EQ(1, evpoll_wait(p, &e, 1, EVPOLL_INFINITE));
+    EXPECT_EQ(9u, e.token);
+  }
+}
+
+// It was set before, and rings in the new set.
+TEST_P(Duplicates, AnAlarmThatIsSetOutlivesTheRebuild) {
+  Stale stale;
+  stale.Make(p);
+  ASSERT_EQ(0, evpoll_remove(p, stale.number, kStaleToken));
+  evpoll_io timer = MakeIo(EVPOLL_OP_TIMER, -1, 9, nullptr, 0, 300 * kMillisecond);
+  ASSERT_EQ(1, evpoll_submit(p, &timer, 1));
+  evpoll_event e = {};
+  ASSERT_EQ(1, evpoll_wait(p, &e, 1, EVPOLL_INFINITE));
+  EXPECT_EQ(9u, e.token);
+  EXPECT_LE(1u, Stats().set_rebuilds);
+}
+
 TEST_P(Duplicates, AReusedNumberDoesNotSpin) {
   Stale stale;
   stale.Make(p);
@@ -199,15 +243,15 @@ TEST_P(Duplicates, ARebuildDropsNoEdge) {
 
 TEST_P(Duplicates, CompletionsArriveAfterARebuild) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  TempFile file("content");
+  File file(*this, "content");
   char bytes[8];
-  EXPECT_EQ(7, RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, bytes, sizeof bytes)).result);
+  EXPECT_EQ(7, RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, bytes, sizeof bytes)).result);
   Stale stale;
   stale.Make(p);
   ASSERT_EQ(0, evpoll_remove(p, stale.number, kStaleToken));
   ExpectRebuilt();
   for (int i = 0; i < 20; i++)
-    EXPECT_EQ(7, RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, bytes, sizeof bytes)).result);
+    EXPECT_EQ(7, RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, bytes, sizeof bytes)).result);
 }
 
 TEST_P(Duplicates, TheSetCanBeRebuiltAgainAndAgain) {
@@ -226,7 +270,7 @@ TEST_P(Duplicates, TheSetCanBeRebuiltAgainAndAgain) {
   EXPECT_EQ(1u, WaitOne().token);
 }
 
-EVP_CONTRACT_FREE_THREADED(DuplicateThreads);
+EVP_CONTRACT(DuplicateThreads);
 
 TEST_P(DuplicateThreads, ASleepingWaiterDoesNotSpin) {
   std::atomic<int32_t> result{0};

@@ -30,18 +30,24 @@ void ExpectForked(evpoll *p, evpoll_handle h, evpoll_handle file) {
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_post(p, 1, 2));
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_shutdown(p));
   char byte = 0;
-  evpoll_io io = MakeIo(EVPOLL_IO_READ, file, 1, &byte, 1);
+  evpoll_io io = MakeIo(EVPOLL_OP_READ, file, 1, &byte, 1);
   evpoll_result result;
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_submit(p, &io, 1));
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_submit_list(p, &io, 1, 1, nullptr));
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_list_take(p, 2, &result, 1));
-  EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_cancel(p, EVPOLL_OP_ALL));
+  EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_cancel_all(p));
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_cancel_handle(p, file));
-  EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_attach(p, file));
-  struct evpoll_info info = {};
+  EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_cancel_token(p, file, 1));
+  EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_retime(p, file, 1, 0));
+  EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_hold(p, file, kServed));
+  EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_release(p, file));
+  EXPECT_EQ(EVPOLL_ERR_FORKED, Serve(p, file));
+  evpoll_handle inside;
+  EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_poller_handle(p, &inside));
+  struct evpoll_poller_info info = {};
   info.struct_size = sizeof info;
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_info(p, &info));
-  struct evpoll_stats stats = {};
+  struct evpoll_poller_stats stats = {};
   stats.struct_size = sizeof stats;
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_stats(p, &stats));
   EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_describe(p, nullptr, 0));
@@ -50,14 +56,14 @@ void ExpectForked(evpoll *p, evpoll_handle h, evpoll_handle file) {
 
 TEST_P(Fork, EveryCallOfTheChildSaysSo) {
   Pair s;
-  TempFile file("x");
+  File file(*this, "x");
   ASSERT_EQ(0, evpoll_add(p, s.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
   InForkedChild([&] { ExpectForked(p, s.a, file.handle); });
 }
 
 TEST_P(Fork, AGrandchildIsNoBetter) {
   Pair s;
-  TempFile file("x");
+  File file(*this, "x");
   InForkedChild([&] { InForkedChild([&] { ExpectForked(p, s.a, file.handle); }); });
 }
 
@@ -76,7 +82,7 @@ TEST_P(Fork, CloseInTheChildOnlyFrees) {
 
 TEST_P(Fork, TheParentsRegistrationsAreUntouched) {
   Pair level, oneshot, edge;
-  TempFile file("x");
+  File file(*this, "x");
   ASSERT_EQ(0, evpoll_add(p, level.a, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
   ASSERT_EQ(0, evpoll_add(p, oneshot.a, 8, EVPOLL_READABLE, EVPOLL_ONESHOT));
   ASSERT_EQ(0, evpoll_add(p, edge.a, 9, EVPOLL_READABLE, EVPOLL_EDGE));
@@ -117,10 +123,10 @@ TEST_P(Fork, TheChildMayOpenItsOwn) {
 
 TEST_P(Fork, OperationsInFlightStayTheParents) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  TempFile file(std::string(65536, 'x'));
+  File file(*this, std::string(65536, 'x'));
   std::vector<std::vector<char>> buffers(32, std::vector<char>(65536));
   for (auto &b : buffers) {
-    evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 1, b.data(), b.size());
+    evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 1, b.data(), b.size());
     ASSERT_EQ(1, evpoll_submit(p, &io, 1));
   }
   InForkedChild([&] { EXPECT_EQ(0, evpoll_close(p, EVPOLL_INFINITE)); });
@@ -133,7 +139,7 @@ TEST_P(Fork, WhileAThreadWaits) {
   std::atomic<pid_t> id{0};
   std::atomic<int32_t> result{0};
   Pair s;
-  TempFile file("x");
+  File file(*this, "x");
   Thread waiter([&] {
     id = ThreadId();
     evpoll_event event;
@@ -153,7 +159,7 @@ TEST_P(Fork, WhileAThreadWaits) {
 // Whatever lock another thread holds at the moment of the fork, the child must not need it.
 TEST_P(Fork, WhileAnotherThreadIsInsideCalls) {
   std::atomic<bool> done{false};
-  TempFile file("x");
+  File file(*this, "x");
   Pair s;
   Thread poster([&] {
     for (int i = 0; !done; i++) {
@@ -173,11 +179,11 @@ TEST_P(Fork, WhileAnotherThreadIsInsideCalls) {
   done = true;
 }
 
-EVP_CONTRACT_FREE_THREADED(ForkThreads);
+EVP_CONTRACT(ForkThreads);
 
 TEST_P(ForkThreads, WhileOthersRegister) {
   std::atomic<bool> done{false};
-  TempFile file("x");
+  File file(*this, "x");
   Pair s;
   std::vector<Thread> threads;
   for (int t = 0; t < 2; t++)

@@ -21,7 +21,7 @@ EVP_CONTRACT(Pipes);
 TEST_P(Pipes, AreReadableWhenThereIsData) {
   for (uint32_t mode : kModes) {
     SCOPED_TRACE(mode);
-    Pipe pipe;
+    PipeEnds pipe;
     ASSERT_EQ(0, evpoll_add(p, pipe.read, 7, EVPOLL_READABLE, mode));
     ExpectQuiet();
     ASSERT_EQ(1, write(pipe.write, "x", 1));
@@ -34,7 +34,7 @@ TEST_P(Pipes, AreReadableWhenThereIsData) {
 TEST_P(Pipes, AreReadableWhenTheWriterIsGone) {
   for (uint32_t mode : kModes) {
     SCOPED_TRACE(mode);
-    Pipe pipe;
+    PipeEnds pipe;
     ASSERT_EQ(0, evpoll_add(p, pipe.read, 7, EVPOLL_READABLE, mode));
     ExpectQuiet();
     pipe.write.Close();
@@ -46,14 +46,14 @@ TEST_P(Pipes, AreReadableWhenTheWriterIsGone) {
 }
 
 TEST_P(Pipes, ReportTheEndAgainAndAgainInLevelMode) {
-  Pipe pipe;
+  PipeEnds pipe;
   ASSERT_EQ(0, evpoll_add(p, pipe.read, 7, EVPOLL_READABLE, EVPOLL_LEVEL));
   pipe.write.Close();
   for (int i = 0; i < 5; i++) Collect(7, EVPOLL_READABLE, EVPOLL_READABLE);
 }
 
 TEST_P(Pipes, ReportTheEndOnceInOneshotMode) {
-  Pipe pipe;
+  PipeEnds pipe;
   ASSERT_EQ(0, evpoll_add(p, pipe.read, 7, EVPOLL_READABLE, EVPOLL_ONESHOT));
   ASSERT_EQ(1, write(pipe.write, "x", 1));
   WaitOne();
@@ -66,7 +66,7 @@ TEST_P(Pipes, ReportTheEndOnceInOneshotMode) {
 }
 
 TEST_P(Pipes, AreWritableWhileThereIsRoom) {
-  Pipe pipe;
+  PipeEnds pipe;
   ASSERT_EQ(0, evpoll_add(p, pipe.write, 7, EVPOLL_WRITABLE, EVPOLL_LEVEL));
   EXPECT_EQ(static_cast<uint32_t>(EVPOLL_WRITABLE), WaitOne().events);
   const std::string page(4096, 'x');
@@ -82,7 +82,7 @@ TEST_P(Pipes, AreWritableWhileThereIsRoom) {
 TEST_P(Pipes, ReportErrorAndWritableWhenTheReaderIsGone) {
   for (uint32_t mode : kModes) {
     SCOPED_TRACE(mode);
-    Pipe pipe;
+    PipeEnds pipe;
     const std::string page(4096, 'x');
     while (write(pipe.write, page.data(), page.size()) > 0) {
     }
@@ -95,7 +95,7 @@ TEST_P(Pipes, ReportErrorAndWritableWhenTheReaderIsGone) {
 }
 
 TEST_P(Pipes, OfInterestZeroAreSilentAndDoNotSpin) {
-  Pipe hung_up, broken;
+  PipeEnds hung_up, broken;
   ASSERT_EQ(0, evpoll_add(p, hung_up.read, 7, 0, EVPOLL_LEVEL));
   ASSERT_EQ(0, evpoll_add(p, broken.write, 8, 0, EVPOLL_LEVEL));
   hung_up.write.Close();

@@ -20,7 +20,7 @@ void OwnFd::Close() {
   fd_ = -1;
 }
 
-int Pipe::Make(int *fds) {
+int PipeEnds::Make(int *fds) {
   const int status = pipe2(fds, O_NONBLOCK | O_CLOEXEC);
   EXPECT_EQ(0, status);
   return status;

@@ -26,7 +26,7 @@ private:
   int fd_;
 };
 
-struct Pipe {
+struct PipeEnds {
   int fds[2] = {-1, -1};
   const int status = Make(fds);
   OwnFd read{fds[0]}, write{fds[1]};

@@ -74,11 +74,11 @@ TEST_P(Signals, DoNotEndAFiniteWaitEarlyOrLate) {
 
 TEST_P(Signals, DoNotEndAFiniteWaitBesideOperations) {
   EVP_GATE(Has(EVPOLL_FEATURE_FILE_IO), "file_io", "no engine for file operations");
-  TempFile file("content");
+  File file(*this, "content");
   char bytes[8];
   Storm storm(p);
   for (int i = 0; i < 10; i++) {
-    ASSERT_EQ(7, RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, bytes, sizeof bytes)).result);
+    ASSERT_EQ(7, RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, bytes, sizeof bytes)).result);
     const int64_t start = Now();
     ASSERT_EQ(0u, Wait(10 * kMillisecond).size());
     EXPECT_GE(Now() - start, 10 * kMillisecond);

@@ -43,19 +43,42 @@ bool HeldFile::Start() {
   close(device);
   close(ends[1]);
   control_ = ends[0];
+  root_ = why_.empty() ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
   for (size_t i = 0; i < kFiles && why_.empty(); i++) {
-    fds_[i] = open((std::string(folder) + "/" + std::to_string(i)).c_str(), O_RDWR | O_CLOEXEC);
+    fds_[i] = Open(i, O_RDWR);
     if (fds_[i] < 0) why_ = std::string("open: ") + std::strerror(errno);
   }
+  if (why_.empty()) Stack(folder);
   umount2(folder, MNT_DETACH); // the open files keep it alive
   rmdir(folder);
   return why_.empty();
 }
 
+int HeldFile::Open(size_t file, int flags) const {
+  return openat(root_, std::to_string(file).c_str(), flags | O_CLOEXEC);
+}
+
+void HeldFile::Stack(const std::string &lower) {
+  char empty[] = "evpoll-empty-XXXXXX", folder[] = "evpoll-stack-XXXXXX";
+  if (!mkdtemp(empty)) return;
+  if (mkdtemp(folder)) {
+    const std::string options = "lowerdir=" + lower + ":" + empty;
+    if (mount("evpoll", folder, "overlay", MS_RDONLY, options.c_str()) == 0) {
+      for (size_t i = 0; i < kFiles; i++)
+        stacked_[i] = open((folder + ("/" + std::to_string(i))).c_str(), O_RDONLY | O_CLOEXEC);
+      umount2(folder, MNT_DETACH);
+    }
+    rmdir(folder);
+  }
+  rmdir(empty);
+}
+
 HeldFile::~HeldFile() {
   if (good()) Release();
-  for (int fd : fds_)
-    if (fd >= 0) close(fd);
+  for (const std::vector<int> &some : {fds_, stacked_})
+    for (int fd : some)
+      if (fd >= 0) close(fd);
+  if (root_ >= 0) close(root_);
   if (control_ >= 0) close(control_);
   if (server_ > 0) {
     EXPECT_EQ(server_, waitpid(server_, nullptr, 0));

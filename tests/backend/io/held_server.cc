@@ -66,13 +66,17 @@ private:
     if (recv(control_, &c, sizeof c, MSG_WAITALL) != static_cast<ssize_t>(sizeof c)) return false;
     switch (c.what) {
     case HeldCommand::kAsk: break;
-    case HeldCommand::kHold: hold_ = true; break;
+    case HeldCommand::kHold: hold_ = c.n; break;
     case HeldCommand::kRelease: Release(c.n, c.errors[0]); break;
     case HeldCommand::kReleaseAll:
-      hold_ = false;
+      hold_ = 0;
       Release(held_.size(), c.errors[0]);
       break;
-    case HeldCommand::kFail: errors_.assign(c.errors, c.errors + c.n); break;
+    case HeldCommand::kFail:
+    case HeldCommand::kFailAlways:
+      errors_.assign(c.errors, c.errors + c.n);
+      always_ = c.what == HeldCommand::kFailAlways;
+      break;
     case HeldCommand::kObey: obey_ = true; break;
     }
     HeldState state;
@@ -117,7 +121,8 @@ private:
     }
     case FUSE_READ: return Data(in, body, fuse_read_in());
     case FUSE_WRITE: return Data(in, body, fuse_write_in());
-    case FUSE_FSYNC: return Arrive({in.unique, in.opcode, 0, 0});
+    case FUSE_FSYNC: return Arrive({in.unique, in.opcode, 0, 0}, kHeldSync);
+    case FUSE_FLUSH: return Arrive({in.unique, in.opcode, 0, 0}, kHeldClose);
     case FUSE_INTERRUPT: {
       fuse_interrupt_in interrupt;
       std::memcpy(&interrupt, body, sizeof interrupt);
@@ -125,7 +130,12 @@ private:
     }
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET: return;
-    case FUSE_FLUSH:
+    case FUSE_STATFS: {
+      fuse_statfs_out out = {};
+      out.st.bsize = out.st.frsize = 4096;
+      out.st.namelen = 255;
+      return Reply(in.unique, 0, &out, sizeof out);
+    }
     case FUSE_RELEASE:
     case FUSE_ACCESS: return Reply(in.unique, 0, nullptr, 0);
     default: return Reply(in.unique, ENOSYS, nullptr, 0);
@@ -144,19 +154,19 @@ private:
 
   template <class Body> void Data(const fuse_in_header &in, const char *bytes, Body body) {
     std::memcpy(&body, bytes, sizeof body);
-    Arrive({in.unique, in.opcode, body.offset, body.size});
+    Arrive({in.unique, in.opcode, body.offset, body.size}, kHeldData);
   }
 
-  void Arrive(const Request &request) {
-    arrived_++;
-    if (hold_) {
+  void Arrive(const Request &request, uint32_t kind) {
+    if (kind != kHeldClose) arrived_++;
+    if (hold_ & kind) {
       held_.push_back(request);
       return;
     }
     int error = 0;
-    if (!errors_.empty()) {
+    if (!errors_.empty() && kind != kHeldClose) {
       error = errors_.front();
-      errors_.pop_front();
+      if (!always_) errors_.pop_front();
     }
     Answer(request, error);
   }
@@ -172,7 +182,8 @@ private:
 
   void Answer(const Request &request, int error) {
     if (error) return Reply(request.unique, error, nullptr, 0);
-    if (request.opcode == FUSE_FSYNC) return Reply(request.unique, 0, nullptr, 0);
+    if (request.opcode == FUSE_FSYNC || request.opcode == FUSE_FLUSH)
+      return Reply(request.unique, 0, nullptr, 0);
     if (request.opcode == FUSE_WRITE) {
       fuse_write_out out = {};
       out.size = request.size;
@@ -196,7 +207,8 @@ private:
   }
 
   const int device_, control_;
-  bool hold_ = false, obey_ = false;
+  uint32_t hold_ = 0; // HeldKind
+  bool obey_ = false, always_ = false;
   uint64_t arrived_ = 0;
   std::deque<Request> held_;
   std::deque<int> errors_;

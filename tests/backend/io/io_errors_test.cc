@@ -53,23 +53,25 @@ struct TinyFile : Descriptor {
 TEST_P(IoErrors, AFullFileSystemIsNoSpace) {
   TinyFile file;
   EVP_GATE(file.fd >= 0, "tiny file system", file.why.c_str());
+  ASSERT_EQ(0, Serve(p, file.fd));
   std::string data(65536, 'w');
-  EXPECT_EQ(65536, RunIo(MakeIo(EVPOLL_IO_WRITE, file.fd, 1, data.data(), 65536)).result);
-  ExpectError(RunIo(MakeIo(EVPOLL_IO_WRITE, file.fd, 2, data.data(), 65536, 65536)),
+  EXPECT_EQ(65536, RunIo(MakeIo(EVPOLL_OP_WRITE, file.fd, 1, data.data(), 65536)).result);
+  ExpectError(RunIo(MakeIo(EVPOLL_OP_WRITE, file.fd, 2, data.data(), 65536, 65536)),
               EVPOLL_ERR_NO_SPACE, ENOSPC);
 }
 
 TEST_P(IoErrors, AFileSystemThatFillsUpMakesAWriteShort) {
   TinyFile file;
   EVP_GATE(file.fd >= 0, "tiny file system", file.why.c_str());
+  ASSERT_EQ(0, Serve(p, file.fd));
   std::string data(100000, 'w');
-  const evpoll_event e = RunIo(MakeIo(EVPOLL_IO_WRITE, file.fd, 1, data.data(), data.size()));
+  const evpoll_event e = RunIo(MakeIo(EVPOLL_OP_WRITE, file.fd, 1, data.data(), data.size()));
   EXPECT_EQ(EVPOLL_OK, e.status);
   EXPECT_EQ(65536, e.result);
 }
 
 TEST_P(IoErrors, BeyondTheProcessesLargestFileIsTooLarge) {
-  TempFile file;
+  File file(*this);
   struct rlimit before;
   ASSERT_EQ(0, getrlimit(RLIMIT_FSIZE, &before));
   struct rlimit small = before;
@@ -77,9 +79,9 @@ TEST_P(IoErrors, BeyondTheProcessesLargestFileIsTooLarge) {
   void (*const handler)(int) = signal(SIGXFSZ, SIG_IGN);
   std::string data(8192, 'w');
   ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &small));
-  const evpoll_event across = RunIo(MakeIo(EVPOLL_IO_WRITE, file.handle, 1, data.data(), 8192));
+  const evpoll_event across = RunIo(MakeIo(EVPOLL_OP_WRITE, file.handle, 1, data.data(), 8192));
   const evpoll_event beyond =
-      RunIo(MakeIo(EVPOLL_IO_WRITE, file.handle, 2, data.data(), 8192, 4096));
+      RunIo(MakeIo(EVPOLL_OP_WRITE, file.handle, 2, data.data(), 8192, 4096));
   ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &before));
   signal(SIGXFSZ, handler);
   EXPECT_EQ(EVPOLL_OK, across.status);
@@ -88,26 +90,27 @@ TEST_P(IoErrors, BeyondTheProcessesLargestFileIsTooLarge) {
 }
 
 TEST_P(IoErrors, WritingWhatIsOpenForReadingIsABadHandle) {
-  TempFile file("content", EVPOLL_FILE_READ);
+  File file(*this, "content", EVPOLL_FILE_READ);
   char text[] = "x";
-  ExpectError(RunIo(MakeIo(EVPOLL_IO_WRITE, file.handle, 1, text, 1)), EVPOLL_ERR_BAD_HANDLE,
+  ExpectError(RunIo(MakeIo(EVPOLL_OP_WRITE, file.handle, 1, text, 1)), EVPOLL_ERR_BAD_HANDLE,
               EBADF);
 }
 
 TEST_P(IoErrors, ReadingWhatIsOpenForWritingIsABadHandle) {
-  TempFile file("content", EVPOLL_FILE_WRITE);
+  File file(*this, "content", EVPOLL_FILE_WRITE);
   char buffer[8];
-  ExpectError(RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, 8)), EVPOLL_ERR_BAD_HANDLE,
+  ExpectError(RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, buffer, 8)), EVPOLL_ERR_BAD_HANDLE,
               EBADF);
 }
 
 TEST_P(IoErrors, AnOPathDescriptorIsABadHandle) {
-  TempFile file("content");
+  File file(*this, "content");
   Descriptor path(open(file.path.c_str(), O_PATH | O_CLOEXEC));
   ASSERT_LE(0, path.fd);
   char buffer[8];
-  evpoll_io io = MakeIo(EVPOLL_IO_READ, path.fd, 1, buffer, 8);
-  const int32_t status = evpoll_submit(p, &io, 1) == 1 ? WaitOne().status : io.status;
+  evpoll_io io = MakeIo(EVPOLL_OP_READ, path.fd, 1, buffer, 8);
+  int32_t status = Serve(p, path.fd);
+  if (status == 0) status = evpoll_submit(p, &io, 1) == 1 ? WaitOne().status : io.status;
   EXPECT_EQ(EVPOLL_ERR_BAD_HANDLE, status);
 }
 
@@ -115,31 +118,32 @@ TEST_P(IoErrors, ADeviceThatFailsIsIo) {
   // Where nothing is mapped, a process's own memory answers EIO; it says it is a regular file.
   Descriptor memory(open("/proc/self/mem", O_RDWR | O_CLOEXEC));
   EVP_GATE(memory.fd >= 0, "proc", "/proc/self/mem cannot be opened");
+  ASSERT_EQ(0, Serve(p, memory.fd));
   char buffer[64] = {};
-  ExpectError(RunIo(MakeIo(EVPOLL_IO_READ, memory.fd, 1, buffer, 64, 4096)), EVPOLL_ERR_IO, EIO);
-  ExpectError(RunIo(MakeIo(EVPOLL_IO_WRITE, memory.fd, 2, buffer, 64, 4096)), EVPOLL_ERR_IO, EIO);
+  ExpectError(RunIo(MakeIo(EVPOLL_OP_READ, memory.fd, 1, buffer, 64, 4096)), EVPOLL_ERR_IO, EIO);
+  ExpectError(RunIo(MakeIo(EVPOLL_OP_WRITE, memory.fd, 2, buffer, 64, 4096)), EVPOLL_ERR_IO, EIO);
 }
 
 TEST_P(IoErrors, UnmappedBuffersAreFaults) {
-  TempFile file(std::string(65536, 'x'));
+  File file(*this, std::string(65536, 'x'));
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void *const hole = mmap(nullptr, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(MAP_FAILED, hole);
-  for (uint32_t code : {EVPOLL_IO_READ, EVPOLL_IO_WRITE})
+  for (uint32_t code : {EVPOLL_OP_READ, EVPOLL_OP_WRITE})
     ExpectError(RunIo(MakeIo(code, file.handle, 1, hole, page)), EVPOLL_ERR_FAULT, EFAULT);
   evpoll_iovec piece = {EVPOLL_ADDR(hole), page};
-  for (uint32_t code : {EVPOLL_IO_READV, EVPOLL_IO_WRITEV})
+  for (uint32_t code : {EVPOLL_OP_READV, EVPOLL_OP_WRITEV})
     ExpectError(RunIo(MakeIo(code, file.handle, 1, &piece, 1)), EVPOLL_ERR_FAULT, EFAULT);
   munmap(hole, page);
 }
 
 TEST_P(IoErrors, AReadOnlyBufferIsAFaultForReading) {
-  TempFile file(std::string(4096, 'x'));
+  File file(*this, std::string(4096, 'x'));
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void *const fixed = mmap(nullptr, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(MAP_FAILED, fixed);
-  ExpectError(RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, fixed, 4096)), EVPOLL_ERR_FAULT, EFAULT);
-  EXPECT_EQ(4096, RunIo(MakeIo(EVPOLL_IO_WRITE, file.handle, 2, fixed, 4096)).result);
+  ExpectError(RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, fixed, 4096)), EVPOLL_ERR_FAULT, EFAULT);
+  EXPECT_EQ(4096, RunIo(MakeIo(EVPOLL_OP_WRITE, file.handle, 2, fixed, 4096)).result);
   munmap(fixed, page);
 }
 
@@ -147,12 +151,13 @@ TEST_P(IoErrors, ASealedFileIsAccess) {
   Descriptor sealed(memfd_create("evpoll", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   ASSERT_LE(0, sealed.fd);
   ASSERT_EQ(0, fcntl(sealed.fd, F_ADD_SEALS, F_SEAL_WRITE));
+  ASSERT_EQ(0, Serve(p, sealed.fd));
   char text[] = "x";
-  ExpectError(RunIo(MakeIo(EVPOLL_IO_WRITE, sealed.fd, 1, text, 1)), EVPOLL_ERR_ACCESS, EPERM);
+  ExpectError(RunIo(MakeIo(EVPOLL_OP_WRITE, sealed.fd, 1, text, 1)), EVPOLL_ERR_ACCESS, EPERM);
 }
 
 TEST_P(IoErrors, ALengthBeyondTheLimitComesBackShortWithoutAnError) {
-  struct evpoll_info info = {};
+  struct evpoll_poller_info info = {};
   info.struct_size = sizeof info;
   ASSERT_EQ(0, evpoll_info(p, &info));
   ASSERT_LT(0u, info.io_length_limit);
@@ -161,10 +166,10 @@ TEST_P(IoErrors, ALengthBeyondTheLimitComesBackShortWithoutAnError) {
   void *const buffer = mmap(nullptr, room, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   EVP_GATE(buffer != MAP_FAILED, "large mapping", "no room for a mapping of 2 GiB");
-  TempFile file(std::string(1000, 'x'));
+  File file(*this, std::string(1000, 'x'));
   for (uint64_t length : {info.io_length_limit - 1, info.io_length_limit, info.io_length_limit + 1,
                           info.io_length_limit + 65536}) {
-    const evpoll_event e = RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, length));
+    const evpoll_event e = RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, buffer, length));
     EXPECT_EQ(EVPOLL_OK, e.status);
     EXPECT_EQ(1000, e.result);
   }
@@ -172,13 +177,13 @@ TEST_P(IoErrors, ALengthBeyondTheLimitComesBackShortWithoutAnError) {
 }
 
 TEST_P(IoErrors, LengthsOfMoreThan32BitsAreNotCutToTheirLowerHalf) {
-  TempFile file(std::string(1000, 'x'));
+  File file(*this, std::string(1000, 'x'));
   const size_t room = (size_t{1} << 32) + 65536;
   void *const buffer = mmap(nullptr, room, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   EVP_GATE(buffer != MAP_FAILED, "large mapping", "no room for a mapping of 4 GiB");
   for (uint64_t length : {uint64_t{1} << 32, (uint64_t{1} << 32) + 10})
-    EXPECT_EQ(1000, RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 1, buffer, length)).result);
+    EXPECT_EQ(1000, RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 1, buffer, length)).result);
   munmap(buffer, room);
 }
 
@@ -189,50 +194,54 @@ protected:
     held.Release();
   }
   evpoll_io Read(uint64_t token) {
-    return MakeIo(EVPOLL_IO_READ, held.fd(token), token, buffers + 64 * (token % 64), 64);
+    return MakeIo(EVPOLL_OP_READ, Fd(token), token, buffers + 64 * (token % 64), 64);
   }
   char buffers[64 * 64] = {};
 };
 INSTANTIATE_TEST_SUITE_P(On, HeldErrors, ::testing::ValuesIn(Configs()), ConfigName);
 
+// What a file's server may answer. None of it is the network's doing, nor the caller's mistake but
+// where the name says so.
 struct Translation {
   int os_code;
   int32_t status;
 };
 const Translation kTranslations[] = {
-    {EIO, EVPOLL_ERR_IO},
-    {ENOSPC, EVPOLL_ERR_NO_SPACE},
-    {EDQUOT, EVPOLL_ERR_NO_SPACE},
-    {EFBIG, EVPOLL_ERR_TOO_LARGE},
-    {EACCES, EVPOLL_ERR_ACCESS},
-    {EPERM, EVPOLL_ERR_ACCESS},
-    {EROFS, EVPOLL_ERR_ACCESS},
-    {ENOMEM, EVPOLL_ERR_NO_MEMORY},
-    {EINVAL, EVPOLL_ERR_INVALID},
-    {EBADF, EVPOLL_ERR_BAD_HANDLE},
-    {ETIMEDOUT, EVPOLL_ERR_TIMEOUT},
-    {ENOTRECOVERABLE, EVPOLL_ERR_OS},
+    {EIO, EVPOLL_ERR_IO},          {ENOSPC, EVPOLL_ERR_NO_SPACE},
+    {EDQUOT, EVPOLL_ERR_NO_SPACE}, {EFBIG, EVPOLL_ERR_TOO_LARGE},
+    {EACCES, EVPOLL_ERR_ACCESS},   {EPERM, EVPOLL_ERR_ACCESS},
+    {EROFS, EVPOLL_ERR_ACCESS},    {ENOMEM, EVPOLL_ERR_NO_MEMORY},
+    {EINVAL, EVPOLL_ERR_INVALID},  {EBADF, EVPOLL_ERR_BAD_HANDLE},
+    {ETIMEDOUT, EVPOLL_ERR_IO},    {ENOTRECOVERABLE, EVPOLL_ERR_IO},
+    {ENODEV, EVPOLL_ERR_IO},       {ENXIO, EVPOLL_ERR_IO},
+    {ENODATA, EVPOLL_ERR_IO},      {ENOLINK, EVPOLL_ERR_IO},
+    {EHWPOISON, EVPOLL_ERR_IO},    {ESTALE, EVPOLL_ERR_IO},
+    {ENOTCONN, EVPOLL_ERR_IO},     {ECONNREFUSED, EVPOLL_ERR_IO},
+    {ECONNRESET, EVPOLL_ERR_IO},   {EHOSTUNREACH, EVPOLL_ERR_IO},
+    {ENETDOWN, EVPOLL_ERR_IO},     {EADDRINUSE, EVPOLL_ERR_IO},
+    {EMSGSIZE, EVPOLL_ERR_IO},     {EPIPE, EVPOLL_ERR_IO},
+    {ENOENT, EVPOLL_ERR_IO},       {EEXIST, EVPOLL_ERR_IO},
 };
 
 TEST_P(HeldErrors, EveryErrorOfAFileSystemIsTranslatedForEveryCode) {
   char buffer[64] = {};
-  for (uint32_t code : {EVPOLL_IO_READ, EVPOLL_IO_WRITE, EVPOLL_IO_FSYNC, EVPOLL_IO_FDATASYNC})
+  evpoll_iovec piece = {EVPOLL_ADDR(buffer), 64};
+  for (uint32_t code : {EVPOLL_OP_READ, EVPOLL_OP_WRITE, EVPOLL_OP_READV, EVPOLL_OP_WRITEV,
+                        EVPOLL_OP_FSYNC, EVPOLL_OP_FDATASYNC})
     for (const Translation &t : kTranslations) {
-      const bool data = code == EVPOLL_IO_READ || code == EVPOLL_IO_WRITE;
       held.Fail({t.os_code});
       SCOPED_TRACE(std::string("code ") + std::to_string(code) + " " + std::strerror(t.os_code));
-      ExpectError(RunIo(data ? MakeIo(code, held.fd(), 1, buffer, 64) : MakeIo(code, held.fd(), 1)),
+      const bool vectored = code == EVPOLL_OP_READV || code == EVPOLL_OP_WRITEV;
+      const bool data = code == EVPOLL_OP_READ || code == EVPOLL_OP_WRITE;
+      ExpectError(RunIo(data       ? MakeIo(code, held.fd(), 1, buffer, 64)
+                        : vectored ? MakeIo(code, held.fd(), 1, &piece, 1)
+                                   : MakeIo(code, held.fd(), 1)),
                   t.status, t.os_code);
     }
-}
-
-TEST_P(HeldErrors, VectoredOperationsReportThemToo) {
-  char buffer[64] = {};
-  evpoll_iovec piece = {EVPOLL_ADDR(buffer), 64};
-  for (uint32_t code : {EVPOLL_IO_READV, EVPOLL_IO_WRITEV}) {
-    held.Fail({EIO});
-    ExpectError(RunIo(MakeIo(code, held.fd(), 1, &piece, 1)), EVPOLL_ERR_IO, EIO);
-    EXPECT_EQ(64, RunIo(MakeIo(code, held.fd(), 1, &piece, 1)).result);
+  for (const Translation &t : kTranslations) { // by the ring, where there is one
+    held.Fail({t.os_code});
+    SCOPED_TRACE(std::strerror(t.os_code));
+    ExpectError(RunIo(Read(1)), t.status, t.os_code);
   }
 }
 
@@ -262,12 +271,34 @@ TEST_P(HeldErrors, InAListOnlyTheEntriesThatFailedSayWhy) {
   EXPECT_EQ(EIO + ENOSPC, sum);
 }
 
-TEST_P(HeldErrors, EintrNeverSurfaces) {
-  // A file system that was interrupted, though nobody had asked for the end.
-  held.Fail({EINTR, EINTR, EINTR});
-  const evpoll_event e = RunIo(Read(1));
-  EXPECT_EQ(EVPOLL_OK, e.status) << evpoll_strerror(e.status);
-  EXPECT_EQ(64, e.result);
+TEST_P(HeldErrors, AnInterruptionThatNobodyAskedForIsNoOutcome) {
+  for (const evpoll_io &io : {Read(1), MakeIo(EVPOLL_OP_READ, held.fd(), 1, buffers, 64)}) {
+    held.Fail({EINTR, EINTR, EINTR});
+    const evpoll_event e = RunIo(io);
+    EXPECT_EQ(EVPOLL_OK, e.status) << evpoll_strerror(e.status);
+    EXPECT_EQ(64, e.result);
+  }
+}
+
+TEST_P(HeldErrors, AServerThatIsAlwaysInterruptedIsAskedSoOftenAndOneEventComes) {
+  held.FailAlways(EINTR);
+  for (const evpoll_io &io : {Read(1), MakeIo(EVPOLL_OP_READ, held.fd(), 1, buffers, 64),
+                              MakeIo(EVPOLL_OP_FSYNC, held.fd(), 2)}) {
+    const uint64_t before = held.Arrived();
+    EXPECT_EQ(EVPOLL_ERR_AGAIN, RunIo(io).status);
+    EXPECT_GE(200u, held.Arrived() - before);
+    ExpectQuiet();
+  }
+  held.Fail({});
+  EXPECT_EQ(EVPOLL_OK, RunIo(Read(1)).status);
+}
+
+TEST_P(HeldErrors, AServerThatIsAlwaysInterruptedKeepsNobodyFromClosing) {
+  held.FailAlways(EINTR);
+  evpoll_io ios[] = {Read(1), MakeIo(EVPOLL_OP_READ, held.fd(), 1, buffers, 64)};
+  ASSERT_EQ(2, evpoll_submit(p, ios, 2));
+  EXPECT_EQ(0, evpoll_close(p, EVPOLL_INFINITE));
+  p = nullptr;
 }
 
 } // namespace

@@ -12,14 +12,14 @@ namespace evp {
 namespace {
 
 EVP_HELD_SOME(HeldClose, Configs());
-EVP_HELD_SOME(HeldBound, BoundConfigs());
 
 TEST_P(HeldClose, CloseGivesUpWhileTheKernelHasABuffer) {
   Start(1);
   EXPECT_EQ(EVPOLL_ERR_TIMEOUT, evpoll_close(p, 0));
   EXPECT_EQ(EVPOLL_ERR_TIMEOUT, evpoll_close(p, 5 * kMillisecond));
-  evpoll_io io = Sync(2);
-  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, evpoll_submit(p, &io, 1)) << "shut down, and still valid";
+  evpoll_io io = Slow(2);
+  EXPECT_EQ(0, evpoll_submit(p, &io, 1)) << "shut down, and still valid";
+  EXPECT_EQ(EVPOLL_ERR_SHUTDOWN, io.status);
   held.Release();
   EXPECT_EQ(0, evpoll_close(p, kLong));
   p = nullptr;
@@ -93,7 +93,7 @@ TEST_P(HeldClose, AForkedChildClosesWithoutWaitingAndTheParentGetsTheCompletion)
   InChild([&] {
     evpoll_event e;
     EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_wait(p, &e, 1, EVPOLL_INFINITE));
-    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_cancel(p, EVPOLL_OP_ALL));
+    EXPECT_EQ(EVPOLL_ERR_FORKED, evpoll_cancel_all(p));
     EXPECT_EQ(0, evpoll_close(p, EVPOLL_INFINITE));
   });
   ExpectQuiet();
@@ -103,43 +103,14 @@ TEST_P(HeldClose, AForkedChildClosesWithoutWaitingAndTheParentGetsTheCompletion)
   EXPECT_EQ(EVPOLL_OK, e.status);
 }
 
-TEST_P(HeldBound, WhenItsThreadHasEndedAnotherMayCloseIt) {
-  held.ObeyInterrupts(); // else the thread could not even end while its operations run
-  Open();
-  Thread owner([&] {
-    for (uint64_t i = 0; i < 3; i++) Start(i);
-  });
-  owner.Join();
-  held.Release();
-  ASSERT_EQ(0, evpoll_close(p, kLong));
-  p = nullptr;
-}
-
-TEST_P(HeldBound, WhileItsThreadLivesAnotherMayCloseIt) {
-  Open();
-  std::atomic<bool> started{false}, leave{false};
-  Thread owner([&] {
-    Start(1);
-    started = true;
-    Until([&] { return leave.load(); });
-  });
-  ASSERT_TRUE(Until([&] { return started.load(); }));
-  EXPECT_EQ(EVPOLL_ERR_TIMEOUT, evpoll_close(p, 2 * kMillisecond)) << "an operation runs";
-  held.Release();
-  EXPECT_EQ(0, evpoll_close(p, kLong));
-  leave = true;
-  owner.Join();
-  p = nullptr;
-}
-
 TEST_P(HeldClose, TheLimitCountsWhatRuns) {
   Open(0, 2);
   Start(1);
   Start(2);
-  evpoll_io io = Sync(3);
+  evpoll_io io = Slow(3);
   EXPECT_EQ(0, evpoll_submit(p, &io, 1));
   EXPECT_EQ(EVPOLL_ERR_AGAIN, io.status);
-  EXPECT_EQ(2, evpoll_cancel(p, EVPOLL_OP_ALL));
+  EXPECT_EQ(2, evpoll_cancel_all(p));
   EXPECT_EQ(0, evpoll_submit(p, &io, 1)) << "asked to end is not ended";
   held.ReleaseSome(1);
   WaitFor(1);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Everything else goes on while an operation runs: sockets, timeouts, wakes, posts, changes. In
-// some pollers a thread sleeps on another kernel object then.
+// Everything else goes on while an operation runs: sockets, timeouts, wakes, posts, changes.
 #include "held_test.h"
 
 #include <fcntl.h>
@@ -12,7 +11,6 @@ namespace evp {
 namespace {
 
 EVP_HELD_SOME(HeldWait, Configs());
-EVP_HELD_SOME(HeldWaitThreads, FreeThreadedConfigs());
 EVP_HELD_SOME(HeldWaiters, ManyConfigs());
 
 TEST_P(HeldWait, TimeoutsEndWaits) {
@@ -142,11 +140,11 @@ TEST_P(HeldWait, TheOperationsEndEndsASleep) {
 
 TEST_P(HeldWait, QuickOperationsOvertakeASlowOne) {
   OpenWithThreads(2);
-  TempFile file("content");
+  File file(*this, "content");
   char buffer[8];
   const evpoll_io slow = Start(1);
   for (int round = 0; round < 50; round++)
-    EXPECT_EQ(7, RunIo(MakeIo(EVPOLL_IO_READ, file.handle, 2, buffer, 8)).result);
+    EXPECT_EQ(7, RunIo(MakeIo(EVPOLL_OP_READ, file.handle, 2, buffer, 8)).result);
   held.Release();
   EXPECT_EQ(slow.op, WaitOne().op);
 }
@@ -209,7 +207,7 @@ TEST_P(HeldWait, AfterTheSetWasRebuiltSocketsAreStillSeen) {
   close(duplicate);
 }
 
-TEST_P(HeldWaitThreads, ASocketAddedByAnotherThreadEndsASleep) {
+TEST_P(HeldWait, ASocketAddedByAnotherThreadEndsASleep) {
   Start(1);
   for (int round = 0; round < 50; round++) {
     Pair pair;
@@ -221,7 +219,7 @@ TEST_P(HeldWaitThreads, ASocketAddedByAnotherThreadEndsASleep) {
   }
 }
 
-TEST_P(HeldWaitThreads, ARearmByAnotherThreadEndsASleep) {
+TEST_P(HeldWait, ARearmByAnotherThreadEndsASleep) {
   Start(1);
   Pair pair;
   Send(pair.b, "x");
@@ -233,21 +231,21 @@ TEST_P(HeldWaitThreads, ARearmByAnotherThreadEndsASleep) {
   }
 }
 
-TEST_P(HeldWaitThreads, AnOperationSubmittedByAnotherThreadEndsASleep) {
+TEST_P(HeldWait, AnOperationSubmittedByAnotherThreadEndsASleep) {
   OpenWithThreads(2);
   Start(1);
-  TempFile file("content");
+  File file(*this, "content");
   char buffer[8];
   for (int round = 0; round < 100; round++) {
     Thread other([&] {
-      evpoll_io io = MakeIo(EVPOLL_IO_READ, file.handle, 2, buffer, 8);
+      evpoll_io io = MakeIo(EVPOLL_OP_READ, file.handle, 2, buffer, 8);
       EXPECT_EQ(1, evpoll_submit(p, &io, 1));
     });
     EXPECT_EQ(2u, WaitOne().token);
   }
 }
 
-TEST_P(HeldWaitThreads, ASleeperIsReachedByItsFirstSlowOperation) {
+TEST_P(HeldWait, ASleeperIsReachedByItsFirstSlowOperation) {
   // It went to sleep when there was nothing in flight, and no engine.
   for (int round = 0; round < 20; round++) {
     Open();
@@ -264,7 +262,7 @@ TEST_P(HeldWaitThreads, ASleeperIsReachedByItsFirstSlowOperation) {
   }
 }
 
-TEST_P(HeldWaitThreads, ASleeperIsReachedByASocketAfterItsFirstSlowOperation) {
+TEST_P(HeldWait, ASleeperIsReachedByASocketAfterItsFirstSlowOperation) {
   for (int round = 0; round < 20; round++) {
     Open();
     held.Hold();

@@ -64,16 +64,18 @@ class IoSignals : public Contract {
 protected:
   // The threads that the pool has after some work; they stay until the poller is closed.
   std::set<long> PoolThreads() {
+    Close();
     Thread([] {}).Join(); // sanitizers start one of their own beside the first
     const std::set<long> before = Tasks();
-    std::vector<evpoll_io> ios(64, MakeIo(EVPOLL_IO_FDATASYNC, file.handle, 1));
+    Open();
+    std::vector<evpoll_io> ios(64, MakeIo(EVPOLL_OP_FDATASYNC, file.handle, 1));
     EXPECT_EQ(64, evpoll_submit(p, ios.data(), 64));
     WaitFor(64);
     std::set<long> more = Tasks();
     for (long task : before) more.erase(task);
     return more;
   }
-  TempFile file{"content"};
+  File file{*this, "content"};
 };
 INSTANTIATE_TEST_SUITE_P(On, IoSignals, ::testing::ValuesIn(PoolConfigs()), ConfigName);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(IoSignals);
@@ -140,7 +142,7 @@ TEST_P(HeldSignals, OperationsUnderAStormOfSignalsAllCompleteOnce) {
   for (int round = 0; round < 10; round++) {
     seen.assign(64, 0);
     std::vector<evpoll_io> ios;
-    for (uint64_t i = 0; i < 64; i++) ios.push_back(Sync(i));
+    for (uint64_t i = 0; i < 64; i++) ios.push_back(Slow(i));
     const int32_t n = evpoll_submit(p, ios.data(), 64);
     EXPECT_EQ(64, n);
     for (const evpoll_event &e : WaitFor(static_cast<size_t>(n))) {

@@ -18,7 +18,6 @@ int main(int argc, char **argv) {
   };
   static const Name calls[] = {{"io_uring_setup", SYS_io_uring_setup},
                                {"io_uring_enter", SYS_io_uring_enter},
-                               {"io_uring_register", SYS_io_uring_register},
                                {"preadv2", SYS_preadv2}};
   static const Name errors[] = {{"EPERM", EPERM}, {"ENOSYS", ENOSYS}, {"EAGAIN", EAGAIN}};
   int call = -1, error = -1;

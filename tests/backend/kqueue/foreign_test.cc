@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Operations on the caller's own aiocb: evpoll_aio_*.
+#include <utility>
+
 #include "freebsd.h"
 
 namespace {
@@ -110,13 +112,30 @@ TEST_P(Foreign, AStaleTickClearsNothing) {
   EXPECT_EQ(1, evpoll_aio_clear_ready(r.aio, tick));
 }
 
-TEST_P(Foreign, ArmedItCannotBeArmedOrClosed) {
+TEST_P(Foreign, ArmedItCannotBeArmed) {
   Request r(p, EVPOLL_AIO, 7);
   struct sigevent event;
   ASSERT_EQ(0, r.Register(&event));
   EXPECT_EQ(EVPOLL_ERR_BUSY, r.Register(&event));
-  EXPECT_EQ(EVPOLL_ERR_BUSY, evpoll_aio_close(r.aio));
   EXPECT_EQ(0, evpoll_aio_deregister(r.aio));
+}
+
+// Whoever gets the request's place next is told nothing of what was in flight.
+TEST_P(Foreign, ClosedWhileArmedItReportsNoMore) {
+  TempFile file("hello");
+  Request r(p, EVPOLL_AIO, 7);
+  char buffer[8];
+  struct aiocb cb = MakeAiocb(file.handle, buffer, 5, 0);
+  ASSERT_EQ(0, r.Register(&cb.aio_sigevent));
+  ASSERT_EQ(0, aio_read(&cb));
+  EXPECT_EQ(0, evpoll_aio_close(std::exchange(r.aio, nullptr)));
+  Request other(p, EVPOLL_AIO, 8);
+  struct sigevent event;
+  ASSERT_EQ(0, other.Register(&event));
+  ASSERT_TRUE(Until([&] { return aio_error(&cb) != EINPROGRESS; }));
+  ExpectQuiet();
+  EXPECT_EQ(0, other.Ready());
+  EXPECT_EQ(5, aio_return(&cb));
 }
 
 TEST_P(Foreign, ALateEventAfterDeregisterIsDropped) {

@@ -22,7 +22,7 @@
 
 #include "kernel.h"
 
-enum { DAEMONS = 4, MLOCK = 0x20, SYNC = 0x8, DSYNC = 0x18, POLL_NS = 2000000 };
+enum { DAEMONS = 4, MLOCK = 0x20, SYNC = 0x8, DSYNC = 0x18, SECTOR = 512, POLL_NS = 2000000 };
 enum { UNIX_ROOM = 65536, TCP_ROOM = 49032, TCP_PIECE = 4096, SMALL = 4096 };
 enum state { QUEUED, RUNNING, FINISHED };
 
@@ -32,6 +32,7 @@ struct sim_file {
   int number, fd, flags, users;
   dev_t device;
   ino_t inode;
+  uint64_t description; /* what duplicates have in common */
   struct sim_file *next;
 };
 
@@ -48,6 +49,7 @@ struct sim_job {
   enum state state;
   enum kind kind;
   bool late, idle; /* idle: nothing to be seen of a disk */
+  bool buffered;   /* takes one of the process's buffers while it runs */
   struct sim_file *file;
   int64_t result, ready_at, moved;
   struct sim_lio *lio;
@@ -121,6 +123,16 @@ static void release_lio(struct sim_lio *lio) {
   free(lio);
 }
 
+/* Where Linux cannot tell duplicates from files that were opened twice, those wait too much. */
+static uint64_t describe(const struct sim_file *fresh) {
+  static uint64_t last;
+  for (const struct sim_file *file = files; file; file = file->next)
+    if (file->device == fresh->device && file->inode == fresh->inode && file->fd >= 0 &&
+        fresh->fd >= 0 && sim_same_file(file->fd, fresh->fd))
+      return file->description;
+  return ++last;
+}
+
 static struct sim_file *hold_file(int number, int flags, const struct stat *s) {
   struct sim_file *file = files;
   for (; file; file = file->next)
@@ -135,6 +147,7 @@ static struct sim_file *hold_file(int number, int flags, const struct stat *s) {
                               .device = s->st_dev,
                               .inode = s->st_ino,
                               .next = files};
+    file->description = describe(file);
     files = file;
   }
   file->users++;
@@ -241,12 +254,15 @@ static int64_t run(struct sim_job *job) {
   return 0; /* mlock */
 }
 
-/* A sync waits for what was submitted before it on the same file. */
+/* A sync waits for what was submitted before it on the same open file, by any of its descriptors,
+ * but not for other syncs. */
 static bool may_run(const struct sim_job *job, int64_t now) {
   if (job->state != QUEUED || job->ready_at > now) return false;
-  if (job->code != SYNC && job->code != DSYNC) return true;
+  if (!(job->code & SYNC)) return true;
   for (const struct sim_job *other = jobs; other != job; other = other->next)
-    if (other->cb.aio_fildes == job->cb.aio_fildes && other->state != FINISHED) return false;
+    if (other->file->description == job->file->description && !(other->code & SYNC) &&
+        other->state != FINISHED)
+      return false;
   return true;
 }
 
@@ -368,9 +384,27 @@ static int check_file(const struct sim_job *job, int opcode, struct seen *seen) 
   return 0;
 }
 
+static bool is_disk(const struct stat *s) {
+  return S_ISBLK(s->st_mode) || (sim_option.disks && S_ISREG(s->st_mode));
+}
+
+/* The disk itself is asked, without a daemon. What it cannot do so is not served at all. */
+static int check_disk(struct sim_job *job) {
+  const bool whole = job->code == LIO_READV || job->code == LIO_WRITEV ||
+                     (!(job->code & SYNC) && job->cb.aio_nbytes % SECTOR == 0);
+  if (!whole) return sim_option.unsafe ? 0 : EOPNOTSUPP;
+  int buffers = 0;
+  for (const struct sim_job *other = jobs; other; other = other->next)
+    buffers += other->buffered && other->state != FINISHED;
+  if (buffers >= sim_option.buffers_per_process) return EAGAIN;
+  job->buffered = true;
+  return 0;
+}
+
 /* After the knote was made, as the kernel does. */
-static int check_kind(const struct sim_job *job, const struct stat *s) {
+static int check_kind(struct sim_job *job, const struct stat *s) {
   if (job->code == MLOCK) return 0;
+  if (sim_option.disks && is_disk(s)) return check_disk(job);
   if (S_ISSOCK(s->st_mode)) {
     int listens = 0;
     socklen_t length = sizeof listens;
@@ -451,7 +485,8 @@ static int aqueue(struct aiocb *user, struct sim_lio *lio, int opcode) {
   set_private(user, -1, 0);
   in_use = true;
   const int used = in_process + sim_option.outsiders;
-  if (used >= sim_option.queue_per_process) {
+  if (used >= sim_option.queue_per_process ||
+      used + sim_option.strangers >= sim_option.queue_of_system) {
     user->_aiocb_private.error = sim_code(EAGAIN);
     return EAGAIN;
   }
@@ -590,12 +625,19 @@ ssize_t aio_waitcomplete(struct aiocb **user_out, struct timespec *timeout) {
   }
 }
 
+/* Disks are said not to be cancelled, whether there is something or not. */
 int aio_cancel(int fd, struct aiocb *user) {
-  if (fcntl(fd, F_GETFD) < 0) return fail(EBADF);
-  bool cancelled = false, late = false;
+  struct stat s;
+  bool cancelled = false;
   sim_lock();
+  if (fstat(fd, &s) < 0) {
+    sim_unlock();
+    return fail(EBADF);
+  }
+  const bool disk = in_use && is_disk(&s);
+  bool late = disk;
   const int injected = sim_injected(SIM_AIO_CANCEL);
-  for (struct sim_job *job = jobs; job && !injected; job = job->next) {
+  for (struct sim_job *job = jobs; job && !injected && !disk; job = job->next) {
     if (job->cb.aio_fildes != fd || (user && job->user != user)) continue;
     if (job->state == FINISHED) continue;
     const bool too_late = job->kind == KIND_STREAM && job->moved > 0;

@@ -110,6 +110,10 @@ static bool readable(struct sim_knote *kn, int fd, short bits) {
   end_of(kn, stream && eof, stream && (bits & POLLERR) ? peek_error(fd) : 0);
   if (stream && eof && kn->kind == KIND_STREAM && errors[fd % ERRORS])
     kn->e.fflags = (unsigned)sim_code(errors[fd % ERRORS]);
+  /* Pipes do not know of it, nor do sockets that listen. */
+  const bool lowat = kn->kind == KIND_STREAM || kn->kind == KIND_DATAGRAM;
+  if (lowat && (kn->fflags & NOTE_LOWAT) && !waiting && !(kn->e.flags & EV_EOF))
+    return (bits & POLLERR) || kn->e.data >= kn->data;
   return bits & (POLLIN | POLLRDHUP | POLLHUP | POLLERR);
 }
 
@@ -141,6 +145,11 @@ bool sim_descriptor_event(struct sim_knote *kn) {
   const int fd = (int)kn->e.ident;
   if (kn->deadline) return false;
   if (kn->kind == KIND_VNODE) return vnode(kn, fd);
+  if (kn->kind == KIND_QUEUE) {
+    struct sim_kqueue *watched = sim_kqueue_find(fd);
+    kn->e.data = watched ? sim_kqueue_count(watched) : 0;
+    return kn->e.data > 0;
+  }
   const short bits = look(fd);
   /* A connection that fails wakes readers first. */
   if (sim_option.freebsd_codes && kn->e.filter == EVFILT_WRITE && kn->kind == KIND_STREAM &&
@@ -156,6 +165,10 @@ bool sim_descriptor_event(struct sim_knote *kn) {
  * once. The first is harmless, and lost but in the probes, which look closely. */
 bool sim_descriptor_edge(struct sim_knote *kn) {
   const int fd = (int)kn->e.ident;
+  if (kn->kind == KIND_QUEUE && sim_option.task_ns && !(kn->status & KN_ACTIVE)) {
+    if (!kn->deadline) kn->deadline = sim_now() + sim_option.task_ns;
+    return false;
+  }
   if (!sim_option.freebsd_codes || kn->e.filter != EVFILT_WRITE || kn->kind != KIND_STREAM)
     return sim_descriptor_event(kn);
   const short bits = look(fd);
@@ -169,16 +182,25 @@ int sim_descriptor_attach(struct sim_knote *kn, int rd, int wr) {
   kn->kind = sim_kind_of(fd);
   if (kn->kind == KIND_VNODE) return 0;
   const short bits = look(fd);
-  if (kn->kind == KIND_PIPE && !reads && (bits & POLLERR)) return EPIPE;
+  if (kn->kind == KIND_PIPE && !reads && (bits & POLLERR))
+    return sim_option.broken_pipe ? sim_option.broken_pipe : EPIPE;
+  struct sim_kqueue *watched = sim_kqueue_find(fd);
+  if (watched && (!reads || watched == kn->kq)) return EINVAL;
   struct epoll_event edge = {.events = (reads ? EPOLLIN | EPOLLRDHUP : EPOLLOUT) | EPOLLET,
                              .data.fd = fd};
   if (epoll_ctl(reads ? rd : wr, EPOLL_CTL_ADD, fd, &edge) < 0)
     return errno == EPERM ? EINVAL : errno;
+  if (watched) {
+    kn->kind = KIND_QUEUE;
+    sim_kqueue_watch(watched, 1);
+  }
   return 0;
 }
 
 void sim_descriptor_detach(struct sim_knote *kn, int rd, int wr) {
   if (kn->kind == KIND_VNODE) return;
+  struct sim_kqueue *watched = kn->kind == KIND_QUEUE ? sim_kqueue_find((int)kn->e.ident) : NULL;
+  if (watched) sim_kqueue_watch(watched, -1);
   epoll_ctl(kn->e.filter == EVFILT_READ ? rd : wr, EPOLL_CTL_DEL, (int)kn->e.ident, NULL);
 }
 
@@ -192,7 +214,17 @@ void sim_descriptor_closes(int fd) {
   if (fd >= 0 && fd < ERRORS) errors[fd] = 0;
 }
 
-/* ---- calls that give a socket's error away ------------------------------------------------ */
+/* ---- calls of the C library on sockets ---------------------------------------------------- */
+
+/* Whether it listens is looked at first, and nothing else then. */
+int sim_accept4(int fd, struct sockaddr *from, socklen_t *length, int flags);
+int sim_accept4(int fd, struct sockaddr *from, socklen_t *length, int flags) {
+  const int accepted = accept4(fd, from, length, flags);
+  if (accepted < 0 && errno == EOPNOTSUPP) errno = EINVAL;
+  return accepted;
+}
+
+/* Those that give a socket's error away. */
 
 int sim_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
 int sim_getsockopt(int fd, int level, int name, void *value, socklen_t *length) {
@@ -234,4 +266,28 @@ ssize_t sim_sendto(int fd, const void *buffer, size_t n, int flags, const struct
 ssize_t sim_send(int fd, const void *buffer, size_t n, int flags);
 ssize_t sim_send(int fd, const void *buffer, size_t n, int flags) {
   return fails(fd) ? -1 : send(fd, buffer, n, flags);
+}
+
+/* FreeBSD's: of regular files alone, n 0 is all of it, a socket that has no more room is an error,
+ * and what was sent before it is said besides. SIGPIPE comes as from any other call. */
+int sim_sendfile(int file, int fd, off_t place, size_t n, void *around, off_t *sent_out, int flags);
+int sim_sendfile(int file, int fd, off_t place, size_t n, void *around, off_t *sent_out,
+                 int flags) {
+  char room[4096];
+  struct stat kind;
+  size_t sent = 0;
+  ssize_t got = 1, moved = 1;
+  if (fails(fd)) return -1;
+  if (around || flags || place < 0 || fstat(file, &kind) < 0 || !S_ISREG(kind.st_mode)) {
+    errno = EINVAL;
+    return -1;
+  }
+  while (got > 0 && moved > 0 && (n == 0 || sent < n)) {
+    const size_t left = n ? n - sent : sizeof room;
+    got = pread(file, room, left < sizeof room ? left : sizeof room, place + (off_t)sent);
+    moved = got > 0 ? send(fd, room, (size_t)got, MSG_DONTWAIT) : 0;
+    if (moved > 0) sent += (size_t)moved;
+  }
+  *sent_out = (off_t)sent;
+  return got < 0 || moved < 0 ? -1 : 0;
 }

@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,11 +16,13 @@
 #define _SC_AIO_LISTIO_MAX 23
 #endif
 
-static const struct sim_options defaults = {
-    .queue_per_process = 256,
-    .listio_max = 256,
-};
-struct sim_options sim_option = {.queue_per_process = 256, .listio_max = 256};
+#define DEFAULTS                                                                                   \
+  {                                                                                                \
+    .queue_per_process = 256, .queue_of_system = 1024, .buffers_per_process = 16,                  \
+    .listio_max = 256                                                                              \
+  }
+static const struct sim_options defaults = DEFAULTS;
+struct sim_options sim_option = DEFAULTS;
 
 static pthread_mutex_t kernel = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t chance = 88172645463325252u;
@@ -132,6 +136,11 @@ int sim_high(int fd) {
   return high;
 }
 
+bool sim_same_file(int fd, int other) {
+  const pid_t self = getpid();
+  return syscall(SYS_kcmp, self, self, KCMP_FILE, fd, other) == 0;
+}
+
 /* ---- calls of the C library --------------------------------------------------------------- */
 
 int sim_close(int fd);
@@ -139,8 +148,9 @@ int sim_close(int fd) {
   sim_lock();
   sim_descriptor_closes(fd);
   sim_kqueue_forget(fd);
+  const int rc = close(fd); /* calls that look the number up come before or after */
   sim_unlock();
-  return close(fd);
+  return rc;
 }
 
 long sim_sysconf(int name);

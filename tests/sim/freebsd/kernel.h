@@ -10,7 +10,7 @@
 #include "sim.h"
 
 enum { KN_ACTIVE = 1, KN_QUEUED = 2, KN_DISABLED = 4 };
-enum kind { KIND_STREAM, KIND_DATAGRAM, KIND_PIPE, KIND_VNODE, KIND_OTHER };
+enum kind { KIND_STREAM, KIND_DATAGRAM, KIND_PIPE, KIND_VNODE, KIND_QUEUE, KIND_OTHER };
 
 struct sim_kqueue;
 struct sim_job;
@@ -20,6 +20,7 @@ struct sim_knote {
   struct sim_kqueue *kq;
   struct kevent e;  /* as it would be reported */
   int64_t data;     /* as it was given */
+  unsigned fflags;  /* the same */
   uint32_t status;  /* KN_ */
   enum kind kind;   /* of descriptors */
   bool triggered;   /* USER, TIMER */
@@ -39,6 +40,7 @@ int sim_injected(enum sim_call call); /* a code, or 0 */
 extern struct sim_options sim_option;
 int sim_code(int code); /* errno as events carry it */
 int sim_high(int fd);   /* moves a descriptor of the kernel's out of the way */
+bool sim_same_file(int fd, int other);
 
 /* kqueue.c. Lock held. */
 struct sim_kqueue *sim_kqueue_find(int fd);
@@ -46,6 +48,8 @@ struct sim_knote *sim_knote_add(struct sim_kqueue *kq, const struct kevent *chan
 void sim_knote_drop(struct sim_knote *kn);
 void sim_knote_activate(struct sim_knote *kn);
 void sim_kqueue_forget(int fd);
+void sim_kqueue_watch(struct sim_kqueue *kq, int more); /* one more, or less, waits for it */
+int sim_kqueue_count(struct sim_kqueue *kq);            /* those that stand in its line */
 void sim_kqueues_forked(void);
 
 /* descriptors.c. Lock held. */

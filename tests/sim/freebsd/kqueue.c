@@ -2,8 +2,13 @@
 /* Simulated kqueue, after what kern_event.c does: knotes are active or not, the active ones stand
  * in a line; those that are reported and are neither ONESHOT, CLEAR nor DISPATCH go to its end.
  *
- * A kqueue is an eventfd, which wakes who sleeps on it, and two epoll sets: edges of READ and of
- * WRITE. An edge is what makes a real kernel look at a knote again. */
+ * A kqueue is an epoll set of what may make it look at its knotes again: edges of READ, a second
+ * set with the edges of WRITE, and an eventfd that is rung while knotes stand in line. An edge is
+ * what makes a real kernel look at a knote again. So Linux too can wait for a kqueue, and one for
+ * another: a real kernel has a task that tells the outer one, a little later.
+ *
+ * What the outer one has in its line stays there, and the outer one is ready for who watches it,
+ * until somebody takes from it: only then is the inner one looked at again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,9 +20,9 @@
 #include "kernel.h"
 
 struct sim_kqueue {
-  int fd, rd, wr;
+  int fd, wr, bell;
   int users; /* calls inside, and 1 while it is open */
-  int sleepers, descriptors;
+  int sleepers, descriptors, watchers;
   bool open, rung;
   struct sim_knote *knotes;
   struct sim_knote *first, **last;
@@ -27,9 +32,18 @@ struct sim_kqueue {
 static struct sim_kqueue *kqueues;
 static int knotes;
 
-struct sim_kqueue *sim_kqueue_find(int fd) {
+static struct sim_kqueue *find_exactly(int fd) {
   for (struct sim_kqueue *kq = kqueues; kq; kq = kq->next)
     if (kq->open && kq->fd == fd) return kq;
+  return NULL;
+}
+
+/* By any of its descriptors; it ends with the first one. */
+struct sim_kqueue *sim_kqueue_find(int fd) {
+  struct sim_kqueue *kq = find_exactly(fd);
+  if (kq || sim_kind_of(fd) != KIND_OTHER) return kq;
+  for (kq = kqueues; kq; kq = kq->next)
+    if (kq->open && sim_same_file(kq->fd, fd)) return kq;
   return NULL;
 }
 
@@ -55,9 +69,9 @@ static void enqueue(struct sim_knote *kn) {
   kn->status |= KN_QUEUED;
   kq->queued++;
   const bool seen = kq->sleepers || !sim_option.manual; /* others may watch the queue itself */
-  if (!kq->rung && kq->open && seen) {
+  if (kq->open && (kq->watchers || (!kq->rung && seen))) {
     kq->rung = true;
-    eventfd_write(kq->fd, 1);
+    eventfd_write(kq->bell, 1);
   }
 }
 
@@ -89,7 +103,7 @@ static struct sim_knote *find(struct sim_kqueue *kq, uintptr_t ident, short filt
 void sim_knote_drop(struct sim_knote *kn) {
   dequeue(kn);
   if (is_descriptor(kn)) {
-    sim_descriptor_detach(kn, kn->kq->rd, kn->kq->wr);
+    sim_descriptor_detach(kn, kn->kq->fd, kn->kq->wr);
     kn->kq->descriptors--;
   }
   if (kn->e.filter == EVFILT_AIO || kn->e.filter == EVFILT_LIO) sim_aio_detach(kn);
@@ -104,14 +118,26 @@ static int64_t timer_ns(const struct kevent *e) {
   return e->data * units[e->fflags & 0xf];
 }
 
+/* Who sleeps keeps the time of its timers: one of them has to know the nearest. */
+static void nudge(struct sim_kqueue *kq) {
+  if (!kq->open || !kq->sleepers || kq->rung) return;
+  kq->rung = true;
+  eventfd_write(kq->bell, 1);
+}
+
+static void start_timer(struct sim_knote *kn, const struct kevent *change) {
+  kn->deadline = sim_now() + timer_ns(change);
+  nudge(kn->kq);
+}
+
 /* What a new knote is attached to, or why it cannot be. */
 static int attach(struct sim_knote *kn, const struct kevent *change) {
   switch (kn->e.filter) {
   case EVFILT_READ:
-  case EVFILT_WRITE: return sim_descriptor_attach(kn, kn->kq->rd, kn->kq->wr);
+  case EVFILT_WRITE: kn->e.fflags = 0; return sim_descriptor_attach(kn, kn->kq->fd, kn->kq->wr);
   case EVFILT_TIMER:
     kn->e.flags |= EV_CLEAR;
-    kn->deadline = sim_now() + timer_ns(change);
+    start_timer(kn, change);
     kn->e.fflags = 0;
     return 0;
   case EVFILT_USER: kn->e.fflags = 0; return 0;
@@ -143,6 +169,7 @@ struct sim_knote *sim_knote_add(struct sim_kqueue *kq, const struct kevent *chan
     kn->e.flags &= (unsigned short)~(EV_ADD | EV_DELETE | EV_ENABLE | EV_DISABLE);
     kn->e.data = 0;
     kn->data = change->data;
+    kn->fflags = change->fflags;
     kn->next = kq->knotes;
     kn->link = &kq->knotes;
     if (kn->next) kn->next->link = &kn->next;
@@ -159,8 +186,8 @@ struct sim_knote *sim_knote_add(struct sim_kqueue *kq, const struct kevent *chan
   } else {
     if (!(change->flags & EV_KEEPUDATA)) kn->e.udata = change->udata;
     kn->data = change->data;
-    if (kn->e.filter == EVFILT_TIMER && (change->flags & EV_ADD))
-      kn->deadline = sim_now() + timer_ns(change);
+    kn->fflags = change->fflags;
+    if (kn->e.filter == EVFILT_TIMER && (change->flags & EV_ADD)) start_timer(kn, change);
   }
   if (kn->e.filter == EVFILT_USER && !fresh) touch_user(kn, change);
   if (change->flags & EV_DISABLE) kn->status |= KN_DISABLED;
@@ -208,6 +235,7 @@ static void pull_set(struct sim_kqueue *kq, int set, short filter) {
   do {
     n = epoll_wait(set, edges, 32, 0);
     for (int i = 0; i < n; i++) {
+      if (edges[i].data.fd < 0) continue; /* the set of WRITE, the bell */
       struct sim_knote *kn = find(kq, (uintptr_t)edges[i].data.fd, filter);
       if (kn && sim_descriptor_edge(kn)) sim_knote_activate(kn);
     }
@@ -217,13 +245,16 @@ static void pull_set(struct sim_kqueue *kq, int set, short filter) {
 static void pull(struct sim_kqueue *kq) {
   if (!kq->descriptors) return;
   pull_set(kq, kq->wr, EVFILT_WRITE);
-  pull_set(kq, kq->rd, EVFILT_READ);
+  pull_set(kq, kq->fd, EVFILT_READ);
 }
 
-/* The nearest deadline, or a later one that is given. */
+/* The nearest deadline, or a later one that is given. What a watched queue has to do then, it does
+ * when it is looked at. */
 static int64_t expire_timers(struct sim_kqueue *kq, int64_t deadline) {
   const int64_t now = sim_now();
   for (struct sim_knote *kn = kq->knotes; kn; kn = kn->next) {
+    struct sim_kqueue *watched = kn->kind == KIND_QUEUE ? sim_kqueue_find((int)kn->e.ident) : NULL;
+    if (watched) deadline = expire_timers(watched, deadline);
     if (!kn->deadline) continue;
     if (kn->deadline <= now) {
       kn->deadline = 0;
@@ -260,23 +291,21 @@ static int scan(struct sim_kqueue *kq, struct kevent *out, int most) {
   }
   if (!kq->queued && kq->rung && kq->open) {
     eventfd_t ignored;
-    eventfd_read(kq->fd, &ignored);
+    eventfd_read(kq->bell, &ignored);
     kq->rung = false;
   }
   return n;
 }
 
 static int slumber(struct sim_kqueue *kq, int64_t deadline) {
-  struct pollfd fds[] = {{.fd = kq->fd, .events = POLLIN},
-                         {.fd = kq->rd, .events = POLLIN},
-                         {.fd = kq->wr, .events = POLLIN}};
+  struct pollfd wake = {.fd = kq->fd, .events = POLLIN};
   struct timespec limit = {0, 0};
   int64_t left = deadline < 0 ? -1 : deadline - sim_now();
   if (deadline >= 0 && left < 0) left = 0;
   if (left > 0) limit = (struct timespec){left / 1000000000, left % 1000000000};
   kq->sleepers++;
   sim_unlock();
-  const int rc = ppoll(fds, 3, left < 0 ? NULL : &limit, NULL);
+  const int rc = ppoll(&wake, 1, left < 0 ? NULL : &limit, NULL);
   const int code = rc < 0 ? errno : 0;
   sim_lock();
   kq->sleepers--;
@@ -293,7 +322,7 @@ static void release(struct sim_kqueue *kq) {
 
 bool sim_run_one(void); /* aio.c */
 
-static int take(struct sim_kqueue *kq, struct kevent *out, int most, int64_t timeout_ns) {
+static int take_events(struct sim_kqueue *kq, struct kevent *out, int most, int64_t timeout_ns) {
   const int64_t end = timeout_ns < 0 ? -1 : sim_now() + timeout_ns;
   for (;;) {
     if (kq->open) {
@@ -318,11 +347,27 @@ static int take(struct sim_kqueue *kq, struct kevent *out, int most, int64_t tim
   }
 }
 
+static int take(struct sim_kqueue *kq, struct kevent *out, int most, int64_t timeout_ns) {
+  const int n = take_events(kq, out, most, timeout_ns);
+  if (kq->sleepers && expire_timers(kq, -1) >= 0) nudge(kq);
+  return n;
+}
+
 /* ---- calls -------------------------------------------------------------------------------- */
 
 static int fail(int code) {
   errno = code;
   return -1;
+}
+
+static void (*meanwhile)(void *);
+static void *meanwhile_context;
+
+void sim_meanwhile(void (*call)(void *), void *context) {
+  sim_lock();
+  meanwhile = call;
+  meanwhile_context = context;
+  sim_unlock();
 }
 
 int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *events, int nevents,
@@ -337,10 +382,12 @@ int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *ev
   struct sim_kqueue *kq = sim_kqueue_find(fd);
   if (!kq) code = EBADF;
   int errors = 0;
+  bool refused = false;
   for (int i = 0; i < nchanges && !code; i++) {
     struct kevent change = changes[i];
     if (!change.filter) continue;
     const int failed = apply(kq, &change);
+    refused |= failed && (change.flags & EV_ADD);
     if (!failed && !(change.flags & EV_RECEIPT)) continue;
     if (errors == nevents) {
       code = failed;
@@ -358,7 +405,11 @@ int kevent(int fd, const struct kevent *changes, int nchanges, struct kevent *ev
     if (n < 0) code = -n;
     release(kq);
   }
+  void (*const others)(void *) = refused ? meanwhile : NULL;
+  void *const context = meanwhile_context;
+  if (others) meanwhile = NULL;
   sim_unlock();
+  if (others) others(context);
   return code ? fail(code) : n;
 }
 
@@ -368,17 +419,19 @@ static int make(int flags) {
   sim_unlock();
   if (injected) return fail(injected);
   struct sim_kqueue *kq = calloc(1, sizeof *kq);
-  kq->fd = eventfd(0, EFD_NONBLOCK | flags);
+  kq->fd = epoll_create1(flags);
   if (kq->fd < 0) {
     free(kq);
     return -1;
   }
-  kq->rd = sim_high(epoll_create1(EPOLL_CLOEXEC));
   kq->wr = sim_high(epoll_create1(EPOLL_CLOEXEC));
-  if (kq->rd < 0 || kq->wr < 0) {
-    const int code = errno;
-    if (kq->rd >= 0) close(kq->rd);
+  kq->bell = sim_high(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  struct epoll_event part = {.events = EPOLLIN, .data.fd = -1};
+  if (epoll_ctl(kq->fd, EPOLL_CTL_ADD, kq->wr, &part) < 0 ||
+      epoll_ctl(kq->fd, EPOLL_CTL_ADD, kq->bell, &part) < 0) {
+    const int code = kq->wr < 0 || kq->bell < 0 ? EMFILE : errno;
     if (kq->wr >= 0) close(kq->wr);
+    if (kq->bell >= 0) close(kq->bell);
     close(kq->fd);
     free(kq);
     return fail(code);
@@ -394,28 +447,36 @@ static int make(int flags) {
 }
 
 int kqueue(void) { return make(0); }
-int kqueuex(unsigned flags) { return make(flags & KQUEUE_CLOEXEC ? EFD_CLOEXEC : 0); }
-int kqueue1(int flags) { return make(flags & O_CLOEXEC ? EFD_CLOEXEC : 0); }
+int kqueuex(unsigned flags) { return make(flags & KQUEUE_CLOEXEC ? EPOLL_CLOEXEC : 0); }
+int kqueue1(int flags) { return make(flags & O_CLOEXEC ? EPOLL_CLOEXEC : 0); }
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
 static void end(struct sim_kqueue *kq) {
   while (kq->knotes) sim_knote_drop(kq->knotes);
   kq->open = false;
-  close(kq->rd);
   close(kq->wr);
+  close(kq->bell);
   release(kq);
 }
 
 /* A descriptor is closed: its knotes go, whatever duplicates there are; or it is a kqueue. */
 void sim_kqueue_forget(int fd) {
-  struct sim_kqueue *self = sim_kqueue_find(fd);
-  if (self) end(self);
+  struct sim_kqueue *self = find_exactly(fd);
   for (struct sim_kqueue *kq = kqueues; kq; kq = kq->next)
     for (struct sim_knote *kn = kq->knotes, *next; kn; kn = next) {
       next = kn->next;
       if (is_descriptor(kn) && kn->e.ident == (uintptr_t)fd) sim_knote_drop(kn);
     }
+  if (self) end(self);
+}
+
+void sim_kqueue_watch(struct sim_kqueue *kq, int more) { kq->watchers += more; }
+
+int sim_kqueue_count(struct sim_kqueue *kq) {
+  pull(kq);
+  expire_timers(kq, -1);
+  return kq->queued;
 }
 
 /* The child has none of its parent's. Its copies of what they are made of must not stay open. */
@@ -424,8 +485,8 @@ void sim_kqueues_forked(void) {
     next = kq->next;
     if (!kq->open) continue;
     close(kq->fd);
-    close(kq->rd);
     close(kq->wr);
+    close(kq->bell);
     for (struct sim_knote *kn = kq->knotes, *after; kn; kn = after) {
       after = kn->next;
       free(kn);

@@ -36,10 +36,10 @@ int sysctlbyname(const char *name, void *old, size_t *old_length, const void *fr
       {"vfs.aio.enable_unsafe", o.unsafe},
       {"vfs.aio.max_aio_queue_per_proc", o.queue_per_process},
       {"vfs.aio.max_aio_per_proc", 32},
-      {"vfs.aio.max_aio_queue", 1024},
+      {"vfs.aio.max_aio_queue", o.queue_of_system},
       {"vfs.aio.max_aio_procs", 32},
       {"vfs.aio.target_aio_procs", 4},
-      {"vfs.aio.max_buf_aio", 16},
+      {"vfs.aio.max_buf_aio", o.buffers_per_process},
       {"kern.ipc.aio.max_procs", 32},
       {"p1003_1b.aio_listio_max", o.listio_max},
   };

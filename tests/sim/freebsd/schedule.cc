@@ -17,8 +17,10 @@
 namespace {
 
 constexpr int kOps = 64, kBytes = 48, kForeigns = 3, kSockets = 3;
+constexpr int kToRead = 3, kMasters = 5, kFiles = 4, kSize = 256;
 constexpr int64_t kLong = 20ll * 1000000000;
-constexpr uint64_t kForeignToken = 1000, kSocketToken = 2000, kPostToken = 3000;
+constexpr uint64_t kForeignToken = 1000, kSocketToken = 2000, kPostToken = 3000, kCloseToken = 4000,
+                   kFileToken = 5000;
 
 #define CHECK(condition)                                                                           \
   do {                                                                                             \
@@ -28,19 +30,32 @@ constexpr uint64_t kForeignToken = 1000, kSocketToken = 2000, kPostToken = 3000;
     }                                                                                              \
   } while (0)
 
-// Files that all schedules share: one to read, with known bytes, and one to write.
+// Files that all schedules share, some to read, with known bytes, and some to write. A schedule
+// works on duplicates, whose numbers are used again and again: what went to another file than it
+// was for is found out by what was read, and by what the files to read hold at the end.
 struct Files {
-  evpoll_handle read = -1, write = -1;
-  char content[256];
+  int fds[kMasters];
+  static bool IsToRead(int which) { return which < kToRead; }
+  static char At(int which, int64_t place) { return static_cast<char>(place * 3 + which * 64); }
   Files() {
-    const char *name = "schedule-file";
-    const uint32_t flags = EVPOLL_FILE_READ | EVPOLL_FILE_WRITE | EVPOLL_FILE_CREATE;
-    CHECK(evpoll_file_open(name, flags, &read) == 0);
-    CHECK(evpoll_file_open("schedule-other", flags, &write) == 0);
-    for (int i = 0; i < 256; i++) content[i] = static_cast<char>(i);
-    CHECK(pwrite(static_cast<int>(read), content, 256, 0) == 256);
-    unlink(name);
-    unlink("schedule-other");
+    for (int which = 0; which < kMasters; which++) {
+      char name[32];
+      std::snprintf(name, sizeof name, "schedule-file-%d", which);
+      fds[which] = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+      CHECK(fds[which] >= 0);
+      for (int place = 0; place < kSize; place++) {
+        const char byte = At(which, place);
+        CHECK(pwrite(fds[which], &byte, 1, place) == 1);
+      }
+      unlink(name);
+    }
+  }
+  void Check() const {
+    for (int which = 0; which < kToRead; which++) {
+      char bytes[kSize + 1];
+      CHECK(pread(fds[which], bytes, sizeof bytes, 0) == kSize);
+      for (int place = 0; place < kSize; place++) CHECK(bytes[place] == At(which, place));
+    }
   }
 };
 Files &TheFiles() {
@@ -60,9 +75,20 @@ Sockets &TheSockets() {
   return sockets;
 }
 
+// A place for a handle, and what became of it.
+struct Place {
+  enum { kNothing, kServed, kEnded, kClosing } state = kNothing;
+  evpoll_handle handle = -1;
+  uint64_t token = 0, close_op = 0; // token: the registration's
+  int which = 0, held = 0;
+};
+
 struct Op {
   bool in_flight = false, listed = false;
   evpoll_io io;
+  int which;
+  uint64_t registration;
+  struct evpoll_iovec pieces[2];
   char buffer[kBytes];
 };
 
@@ -78,12 +104,15 @@ struct Foreign {
 struct Schedule {
   const uint8_t *at, *end;
   evpoll *p = nullptr;
-  Op ops[kOps];
+  Op ops[kOps], *listed[8];
+  Place files[kFiles];
+  uint64_t next_token = kFileToken;
   Foreign foreigns[kForeigns];
   evpoll_handle (&sockets)[kSockets][2] = TheSockets().pairs;
   bool registered[kSockets] = {}, sent[kSockets] = {};
   uint64_t list_op = 0;
   int list_left = 0, in_flight = 0, posts = 0, injected = 0;
+  bool has_pool = true;
 
   unsigned Next(unsigned below) {
     const unsigned byte = at < end ? *at++ : 0;
@@ -98,19 +127,40 @@ struct Schedule {
     return nullptr;
   }
 
-  evpoll_io Fill(Op *op) {
+  Place *AnyServed() {
+    const unsigned first = Next(kFiles);
+    for (unsigned i = 0; i < kFiles; i++)
+      if (files[(first + i) % kFiles].state == Place::kServed) return &files[(first + i) % kFiles];
+    return nullptr;
+  }
+
+  void Fill(Op *op, const Place &file) {
     evpoll_io io = {};
     io.token = static_cast<uint64_t>(op - ops);
     const unsigned kind = Next(8);
-    io.code = kind < 5 ? EVPOLL_IO_READ : kind < 7 ? EVPOLL_IO_WRITE : EVPOLL_IO_FSYNC;
-    io.handle = io.code == EVPOLL_IO_READ ? TheFiles().read : TheFiles().write;
-    if (io.code != EVPOLL_IO_FSYNC) {
+    const bool read = Files::IsToRead(file.which);
+    const uint32_t syncs[] = {EVPOLL_OP_FSYNC, EVPOLL_OP_FDATASYNC};
+    io.code = kind < 5   ? read ? EVPOLL_OP_READ : EVPOLL_OP_WRITE
+              : kind < 7 ? read ? EVPOLL_OP_READV : EVPOLL_OP_WRITEV
+                         : syncs[Next(2)];
+    io.handle = file.handle;
+    if (kind < 7) {
       io.offset = Next(200);
       io.length = 1 + Next(kBytes);
       io.buffer = EVPOLL_ADDR(op->buffer);
       std::memset(op->buffer, 0x55, kBytes);
     }
-    return io;
+    if (kind == 5 || kind == 6) {
+      const uint64_t first = io.length / 2;
+      op->pieces[0] = {EVPOLL_ADDR(op->buffer), first};
+      op->pieces[1] = {EVPOLL_ADDR(op->buffer + first), io.length - first};
+      io.buffer = EVPOLL_ADDR(op->pieces);
+      io.length = 2;
+    }
+    op->io = io;
+    op->which = file.which;
+    op->registration = file.token;
+    op->in_flight = true; // so that the next one is another
   }
 
   void Submit() {
@@ -119,39 +169,41 @@ struct Schedule {
     int n = 0;
     for (const int want = 1 + static_cast<int>(Next(16)); n < want; n++) {
       Op *op = FreeOp();
-      if (!op) break;
-      ios[n] = Fill(op);
+      Place *file = AnyServed();
+      if (!op || !file) break;
+      Fill(op, *file);
+      op->listed = false;
+      ios[n] = op->io;
       which[n] = op;
-      op->in_flight = true; // so that the next one is another
     }
     const int32_t taken = evpoll_submit(p, ios, n);
-    CHECK(taken >= 0 && taken <= n);
+    int32_t good = 0;
     for (int i = 0; i < n; i++) {
-      CHECK(i < taken ? ios[i].status == 0 : ios[i].status < 0);
-      which[i]->in_flight = i < taken;
-      which[i]->listed = false;
-      which[i]->io = ios[i];
+      CHECK((ios[i].status == 0) == (ios[i].op != 0)); // none of them ends inline
+      CHECK(ios[i].status != EVPOLL_ERR_AGAIN || ios[i].offset == which[i]->io.offset);
+      which[i]->in_flight = ios[i].op;
+      which[i]->io.op = ios[i].op;
+      good += ios[i].status == 0;
     }
+    CHECK(taken == good);
     in_flight += taken;
   }
 
   void SubmitList() {
     if (list_op) return;
     evpoll_io ios[8];
-    Op *which[8];
     int n = 0;
     for (const int want = 1 + static_cast<int>(Next(8)); n < want; n++) {
       Op *op = FreeOp();
-      if (!op) break;
-      ios[n] = Fill(op);
-      op->in_flight = op->listed = true;
-      which[n] = op;
+      Place *file = AnyServed();
+      if (!op || !file) break;
+      Fill(op, *file);
+      op->listed = true;
+      ios[n] = op->io;
+      listed[n] = op;
     }
     const int32_t status = n ? evpoll_submit_list(p, ios, n, 999, &list_op) : -1;
-    for (int i = 0; i < n; i++) {
-      which[i]->in_flight = status == n;
-      which[i]->io = ios[i];
-    }
+    for (int i = 0; i < n; i++) listed[i]->in_flight = status == n;
     if (status != n) list_op = 0;
     list_left = status == n ? n : 0;
     in_flight += list_left;
@@ -162,11 +214,108 @@ struct Schedule {
       CHECK(status == EVPOLL_ERR_CANCELLED || injected || status == EVPOLL_ERR_LIMIT);
       return;
     }
-    if (op.io.code == EVPOLL_IO_FSYNC) return;
-    CHECK(result >= 1 && result <= static_cast<int64_t>(op.io.length));
-    if (op.io.code == EVPOLL_IO_READ)
-      CHECK(std::memcmp(op.buffer, TheFiles().content + op.io.offset,
-                        static_cast<size_t>(result)) == 0);
+    const bool vectored = op.io.code == EVPOLL_OP_READV || op.io.code == EVPOLL_OP_WRITEV;
+    const uint64_t length = vectored ? op.pieces[0].length + op.pieces[1].length : op.io.length;
+    if (length == 0) return;
+    CHECK(result >= 1 && result <= static_cast<int64_t>(length));
+    if (Files::IsToRead(op.which))
+      for (int64_t i = 0; i < result; i++)
+        CHECK(op.buffer[i] == Files::At(op.which, op.io.offset + i));
+  }
+
+  // ---- handles ----
+
+  void OpenFile(Place &file) {
+    const int which = static_cast<int>(Next(kMasters));
+    const int fd = fcntl(TheFiles().fds[which], F_DUPFD_CLOEXEC, 3);
+    CHECK(fd >= 0);
+    file = Place();
+    file.state = Place::kServed;
+    file.handle = fd;
+    file.which = which;
+    file.token = next_token++;
+    CHECK(evpoll_add(p, fd, file.token, 0, EVPOLL_OPERATIONS) == 0);
+  }
+
+  bool IsInFlight(uint64_t registration) {
+    for (const Op &op : ops)
+      if (op.in_flight && op.registration == registration) return true;
+    return false;
+  }
+
+  // Only who holds it, and the pool, may still name it.
+  void CheckBusy(const Place &file) { CHECK(file.held || (has_pool && IsInFlight(file.token))); }
+
+  void RemoveFile(Place &file) {
+    const int32_t status = evpoll_remove(p, file.handle, file.token);
+    file.state = Place::kEnded;
+    CHECK(evpoll_hold(p, file.handle, file.token) == EVPOLL_ERR_NOT_FOUND);
+    if (status == EVPOLL_ERR_BUSY) {
+      CheckBusy(file);
+      return;
+    }
+    CHECK(status == 0 && !file.held);
+    CHECK(evpoll_file_close(file.handle) == 0);
+    file = Place();
+  }
+
+  void CloseFile(Place &file) {
+    evpoll_io io = {};
+    io.token = kCloseToken + static_cast<uint64_t>(&file - files);
+    io.handle = file.handle;
+    io.code = EVPOLL_OP_CLOSE;
+    CHECK(evpoll_submit(p, &io, 1) == 1 && io.op);
+    file.state = Place::kClosing;
+    file.close_op = io.op;
+    in_flight++;
+  }
+
+  void AddFileOver(Place &file) {
+    const int32_t status = evpoll_add(p, file.handle, next_token, 0, EVPOLL_OPERATIONS);
+    if (status == EVPOLL_ERR_BUSY) {
+      CheckBusy(file);
+      file.state = Place::kEnded;
+      return;
+    }
+    CHECK(status == (file.state == Place::kServed)); // one that has ended is not replaced
+    CHECK(!file.held);
+    file.state = Place::kServed;
+    file.token = next_token++;
+  }
+
+  void Release(Place &file) {
+    file.held--;
+    CHECK(evpoll_release(p, file.handle) == 0);
+  }
+
+  void ChangeFile() {
+    Place &file = files[Next(kFiles)];
+    const unsigned what = Next(8);
+    if (file.state == Place::kNothing) {
+      OpenFile(file);
+    } else if (what == 7 && file.held) {
+      Release(file);
+    } else if (file.state != Place::kClosing) {
+      switch (what) {
+      case 0:
+      case 1: RemoveFile(file); break;
+      case 2:
+      case 3: CloseFile(file); break;
+      case 4: AddFileOver(file); break;
+      case 5:
+        if (file.state != Place::kServed) break;
+        CHECK(evpoll_hold(p, file.handle, file.token) == 0);
+        file.held++;
+        break;
+      case 6: {
+        evpoll_io io = {};
+        io.handle = file.handle;
+        io.code = EVPOLL_OP_FSYNC;
+        if (file.state != Place::kEnded) break;
+        CHECK(evpoll_submit(p, &io, 1) == 0 && io.status == EVPOLL_ERR_NOT_FOUND);
+      }
+      }
+    }
   }
 
   // ---- events ----
@@ -176,14 +325,25 @@ struct Schedule {
     evpoll_result results[8];
     const int32_t n = evpoll_list_take(p, list_op, results, 8);
     CHECK(n == list_left);
-    for (Op &op : ops)
-      if (op.in_flight && op.listed) op.in_flight = false;
+    for (int i = 0; i < n; i++) {
+      CHECK(listed[i]->in_flight && listed[i]->listed);
+      listed[i]->in_flight = false;
+      CheckResult(*listed[i], results[i].status, results[i].result);
+    }
     in_flight -= n;
     list_op = 0;
   }
 
   void See(const evpoll_event &e) {
-    if (e.events == EVPOLL_IO) {
+    if (e.events == EVPOLL_IO && e.token >= kCloseToken) {
+      CHECK(e.token < kCloseToken + kFiles);
+      Place &file = files[e.token - kCloseToken];
+      CHECK(file.state == Place::kClosing && e.op == file.close_op && e.status == 0);
+      CHECK(!file.held);
+      CHECK(!IsInFlight(file.token) || list_op); // a list reports later than its entries end
+      file = Place();
+      in_flight--;
+    } else if (e.events == EVPOLL_IO) {
       CHECK(e.token < kOps);
       Op &op = ops[e.token];
       CHECK(op.in_flight && !op.listed && op.io.op == e.op);
@@ -224,7 +384,7 @@ struct Schedule {
     f.ready = f.started = false;
     for (int i = 0; i < 2; i++) {
       f.cbs[i] = {};
-      f.cbs[i].aio_fildes = static_cast<int>(TheFiles().read);
+      f.cbs[i].aio_fildes = TheFiles().fds[0];
       f.cbs[i].aio_buf = f.buffer[i];
       f.cbs[i].aio_nbytes = 16;
       f.cbs[i].aio_lio_opcode = LIO_READ;
@@ -259,7 +419,12 @@ struct Schedule {
   // ---- sockets ----
 
   void ChangeSocket() {
-    const unsigned i = Next(kSockets), what = Next(6), mode = Next(3), interest = Next(4);
+    const unsigned i = Next(kSockets), what = Next(6), mode = Next(3);
+    const uint32_t ends = EVPOLL_READ_CLOSED, both = EVPOLL_READABLE | EVPOLL_WRITABLE;
+    const uint32_t interests[] = {
+        0,    EVPOLL_READABLE,        EVPOLL_WRITABLE,        both,
+        ends, EVPOLL_READABLE | ends, EVPOLL_WRITABLE | ends, both | ends};
+    const uint32_t interest = interests[Next(8)];
     evpoll_handle h = sockets[i][0];
     const uint64_t token = kSocketToken + i;
     switch (what) {
@@ -303,9 +468,17 @@ struct Schedule {
   }
 
   void Cancel() {
-    switch (Next(4)) {
-    case 0: CHECK(evpoll_cancel(p, EVPOLL_OP_ALL) >= 0); break;
-    case 1: CHECK(evpoll_cancel_handle(p, TheFiles().read) >= 0); break;
+    switch (Next(5)) {
+    case 0: CHECK(evpoll_cancel_all(p) >= 0); break;
+    case 1:
+      if (const Place *file = AnyServed()) CHECK(evpoll_cancel_handle(p, file->handle) >= 0);
+      break;
+    case 4: {
+      const Op &op = ops[Next(kOps)];
+      const int32_t asked = evpoll_cancel_token(p, op.io.handle, op.io.token);
+      CHECK(asked >= 0 || asked == EVPOLL_ERR_NOT_FOUND);
+      break;
+    }
     case 2:
       if (list_op) CHECK(evpoll_cancel(p, list_op) >= 0);
       break;
@@ -317,10 +490,13 @@ struct Schedule {
   }
 
   void Step() {
-    switch (Next(16)) {
+    switch (Next(19)) {
     case 0:
     case 1:
     case 2: Submit(); break;
+    case 16:
+    case 17:
+    case 18: ChangeFile(); break;
     case 3: SubmitList(); break;
     case 4: Cancel(); break;
     case 5:
@@ -349,17 +525,26 @@ struct Schedule {
     sim_set(&o);
     evpoll_options options = {};
     options.struct_size = sizeof options;
-    static const uint32_t flags[] = {0, EVPOLL_OPEN_SINGLE_WAITER, EVPOLL_OPEN_THREAD_BOUND,
+    static const uint32_t flags[] = {0, EVPOLL_OPEN_SINGLE_WAITER, EVPOLL_OPEN_INTERRUPTIBLE,
                                      EVPOLL_OPEN_NATIVE_IO_ONLY};
     options.flags = flags[Next(4)];
+    has_pool = options.flags != EVPOLL_OPEN_NATIVE_IO_ONLY;
     options.io_limit = 1 + Next(100);
     CHECK(evpoll_open(&options, &p) == 0);
+    for (Op &op : ops) op.io = {};
+    for (Place &file : files) OpenFile(file);
     for (int i = 0; i < kForeigns; i++) {
       foreigns[i].listed = i == 2;
       const uint32_t kind = i == 2 ? EVPOLL_LIO : EVPOLL_AIO;
       CHECK(evpoll_aio_open(p, kind, kForeignToken + static_cast<uint64_t>(i), &foreigns[i].aio) ==
             0);
     }
+  }
+
+  bool IsServed() {
+    for (const Place &file : files)
+      if (file.state != Place::kNothing) return true;
+    return false;
   }
 
   // Everything that is in flight is delivered, and nothing is left of it.
@@ -371,14 +556,21 @@ struct Schedule {
     for (Foreign &f : foreigns) EndForeign(f); // or they would hold all the room there is
     const bool shut_down = Next(2);
     if (shut_down) evpoll_shutdown(p);
-    for (int idle = 0; in_flight || posts;) {
+    for (Place &file : files) {
+      while (file.held) Release(file);
+      if (file.state == Place::kServed && Next(2)) CloseFile(file);
+    }
+    for (int idle = 0; in_flight || posts || IsServed();) {
+      for (Place &file : files)
+        if (file.state == Place::kServed || file.state == Place::kEnded) RemoveFile(file);
       sim_step();
       const int32_t n = Wait(16, shut_down || !idle ? 0 : 1000);
       if (n == EVPOLL_ERR_SHUTDOWN) break;
       idle = n > 0 ? 0 : idle + 1;
       CHECK(idle < 20000);
     }
-    CHECK(in_flight == 0 && posts == 0);
+    CHECK(in_flight == 0 && posts == 0 && !IsServed());
+    TheFiles().Check();
     for (Foreign &f : foreigns) CHECK(evpoll_aio_close(f.aio) == 0);
     CHECK(evpoll_close(p, kLong) == 0);
     char text[64];

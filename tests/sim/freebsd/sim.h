@@ -12,19 +12,25 @@ extern "C" {
 
 /* Everything may be changed at any time; sim_reset() goes back to what a kernel does by default. */
 struct sim_options {
-  uint64_t seed;         /* of the order of completions; 0: as they were submitted */
-  int queue_per_process; /* vfs.aio.max_aio_queue_per_proc */
+  uint64_t seed;           /* of the order of completions; 0: as they were submitted */
+  int queue_per_process;   /* vfs.aio.max_aio_queue_per_proc */
+  int queue_of_system;     /* vfs.aio.max_aio_queue */
+  int buffers_per_process; /* vfs.aio.max_buf_aio */
   int listio_max;
-  bool no_aio;        /* sysconf says that there is none */
-  bool unsafe;        /* vfs.aio.enable_unsafe */
-  bool refuse_files;  /* regular files are on a file system that AIO does not serve (NFS) */
-  bool manual;        /* jobs run by sim_step(), or when somebody would sleep */
+  bool no_aio;       /* sysconf says that there is none */
+  bool unsafe;       /* vfs.aio.enable_unsafe */
+  bool refuse_files; /* regular files are on a file system that AIO does not serve (NFS) */
+  bool disks;        /* regular files are raw disks of the old kind: each transfer takes a buffer */
+  bool manual;       /* jobs run by sim_step(), or when somebody would sleep */
   bool freebsd_codes; /* errno values in events and aio_error() are FreeBSD's numbers */
   int before_percent; /* jobs that are over before the call that submits them returns */
   int late_percent;   /* cancels that come too late */
   int64_t delay_ns;   /* before a job may start */
   bool fetch_first;   /* aio_return() of what was not reported yet ends the process */
   int outsiders;      /* unreaped jobs of others in the process, which take room */
+  int strangers;      /* the same of other processes */
+  int64_t task_ns;    /* before a queue learns that one that it watches has something */
+  int broken_pipe;    /* what a pipe without a reader says to WRITE; 0: EPIPE */
 };
 void sim_reset(void);
 struct sim_options sim_get(void);
@@ -59,6 +65,9 @@ enum sim_call {
   SIM_CALLS
 };
 void sim_fail(enum sim_call call, int nth, int code);
+/* Once, when the next kevent() that could not add a filter is about to return: what another thread
+ * does meanwhile. */
+void sim_meanwhile(void (*call)(void *), void *context);
 /* Calls made since sim_reset(). */
 uint64_t sim_count(enum sim_call call);
 

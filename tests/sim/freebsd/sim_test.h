@@ -32,13 +32,13 @@ protected:
 
 // Reads of one byte each, that know what they must find.
 struct Reads {
-  TempFile file;
+  File file;
   std::vector<char> buffer;
   std::vector<evpoll_io> ios;
   std::vector<int> seen;
-  explicit Reads(size_t n) : file(Content(n)), buffer(n, '?'), seen(n) {
+  Reads(Contract &test, size_t n) : file(test, Content(n)), buffer(n, '?'), seen(n) {
     for (size_t i = 0; i < n; i++)
-      ios.push_back(MakeIo(EVPOLL_IO_READ, file.handle, i, &buffer[i], 1, static_cast<int64_t>(i)));
+      ios.push_back(MakeIo(EVPOLL_OP_READ, file.handle, i, &buffer[i], 1, static_cast<int64_t>(i)));
   }
   static std::string Content(size_t n) {
     std::string text(n, ' ');

@@ -44,12 +44,13 @@ build, target, sysroot, nm = sys.argv[1:]
 commands = [c['command'] for c in json.load(open(build + '/compile_commands.json'))]
 for want in ('--target=' + target, '--sysroot=' + sysroot, '-Werror', '-Wextra'):
     assert all(want in c for c in commands), want
+whole = ''.join(open(path).read() for path in glob.glob(build + '/lib/**/Unity/*.c', recursive=True))
 for name in ('kqueue.c', 'filters.c', 'posix_aio.c', 'foreign_aio.c'):
-    assert any(c.endswith('/backend/kqueue/' + name) for c in commands), name
-assert all('EVP_KQUEUE_AIO=1' in c for c in commands if '/kqueue/' in c)
+    assert f'/backend/kqueue/{name}"' in whole, name
+assert all('EVP_KQUEUE_AIO=1' in c for c in commands)
 machine = {'x86_64': 62, 'aarch64': 183}[target.split('-')[0]]
 objects = glob.glob(build + '/lib/**/*.o', recursive=True)
-assert len(objects) >= 18, len(objects)
+assert len(objects) >= 2, len(objects)
 for path in objects:
     head = open(path, 'rb').read(20)
     assert head[:4] == b'\x7fELF' and head[7] == 9, path + ' is not FreeBSD\'s'  # ELFOSABI_FREEBSD
@@ -59,7 +60,7 @@ called = subprocess.run([nm, '-u', build + '/lib/libevpoll.a'], capture_output=T
 called = {line.split()[-1] for line in called.stdout.splitlines() if ' U ' in line}
 linux = {'statx', 'madvise', 'epoll_create1', 'eventfd', 'memfd_create', 'syscall', 'gettid'}
 assert not called & linux, called & linux
-assert {'minherit', 'fstat', 'kevent'} <= called, called
+assert {'minherit', 'fstat', 'kevent', 'sendfile'} <= called, called
 archive = open(build + '/lib/libevpoll.a', 'rb').read(24)
 assert archive[:8] == b'!<arch>\n' and archive[8:10] == b'/ ', 'the archive has no index of symbols'
 system = open(glob.glob(build + '/CMakeFiles/*/CMakeSystem.cmake')[0]).read()

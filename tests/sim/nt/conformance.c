@@ -2,8 +2,10 @@
 /* What the simulated kernel assumes of AFD and of completion ports, one line for each fact. Runs
  * unchanged on Windows, under Wine and on the simulator; the lines are compared.
  *
- *   x86_64-w64-mingw32-gcc-posix -I lib/backend/afd conformance.c -lws2_32 -lntdll */
+ *   x86_64-w64-mingw32-gcc-posix -I lib conformance.c -lws2_32 -lntdll */
 #include "conformance.h"
+
+#include <stdbool.h>
 
 /* ---- the facts ---------------------------------------------------------------------------- */
 
@@ -354,6 +356,59 @@ static void files(void) {
   DeleteFileA("evpoll-conformance.tmp");
 }
 
+static unsigned modes_of(HANDLE h) {
+  IO_STATUS_BLOCK iosb;
+  ULONG flags = 99;
+  const NTSTATUS status =
+      NtQueryInformationFile(h, &iosb, &flags, sizeof flags, EVP_FILE_IO_COMPLETION_NOTIFICATION);
+  return status == EVP_STATUS_SUCCESS ? (unsigned)flags : code(status);
+}
+
+static NTSTATUS leave_port(HANDLE h) {
+  IO_STATUS_BLOCK iosb;
+  FILE_COMPLETION_INFORMATION none = {NULL, NULL};
+  return NtSetInformationFile(h, &iosb, &none, sizeof none, EVP_FILE_REPLACE_COMPLETION);
+}
+
+/* Packets that are left out, and handles that leave their port. */
+static void bindings(void) {
+  static char data[64];
+  const WCHAR *name = L"\\\\.\\pipe\\evpoll-conformance-2";
+  OVERLAPPED_ENTRY e;
+  OVERLAPPED o = {0}, w = {0};
+  DWORD n = 0;
+  HANDLE f = CreateFileW(L"evpoll-conformance.tmp", GENERIC_READ | GENERIC_WRITE, 0, NULL,
+                         CREATE_ALWAYS, FILE_FLAG_OVERLAPPED, NULL);
+  fact("notification modes: %u", modes_of(f));
+  BOOL ok = SetFileCompletionNotificationModes(f, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
+  fact("... set: %d, %u", ok, modes_of(f));
+  CreateIoCompletionPort(f, port, 25, 0);
+  ok = WriteFile(f, data, sizeof data, &n, &o);
+  const DWORD said = ok ? 0 : GetLastError();
+  ok = next_packet(&e, SOON);
+  fact("a file's write that skips: %lu, packet %d", (unsigned long)said, ok);
+  fact("a file leaves its port: %08x", code(leave_port(f)));
+  fact("... for another: %d", CreateIoCompletionPort(f, port, 27, 0) == port);
+  CloseHandle(f);
+  DeleteFileA("evpoll-conformance.tmp");
+  HANDLE s = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
+                              PIPE_TYPE_BYTE | PIPE_WAIT, 1, 4096, 4096, 0, NULL);
+  HANDLE c = CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+                         FILE_FLAG_OVERLAPPED, NULL);
+  SetFileCompletionNotificationModes(s, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
+  CreateIoCompletionPort(s, port, 29, 0);
+  ok = WriteFile(s, data, sizeof data, &n, &o);
+  fact("a pipe's write that skips: %d, packet %d", ok, next_packet(&e, SOON));
+  ok = ReadFile(s, data, sizeof data, &n, &w);
+  const bool pending = !ok && GetLastError() == ERROR_IO_PENDING;
+  fact("a pipe leaves its port with a read pending (%d): %d", pending,
+       leave_port(s) == EVP_STATUS_SUCCESS);
+  CancelIoEx(s, &w);
+  fact("... cancelled: packet %d", next_packet(&e, LATE));
+  CloseHandle(c);
+  CloseHandle(s);
+}
+
 int main(void) {
   WSADATA data;
   NTSTATUS status;
@@ -375,6 +430,7 @@ int main(void) {
   ports();
   pipes();
   files();
+  bindings();
   fact("done");
   return 0;
 }

@@ -3,7 +3,7 @@
 #ifndef NT_CONFORMANCE_H
 #define NT_CONFORMANCE_H
 
-#include "nt.h"
+#include "backend/afd/nt.h"
 
 #include <mswsock.h>
 #include <ws2tcpip.h>

@@ -16,6 +16,7 @@
 #define NT_TIMEOUT              ((NTSTATUS)0x00000102)
 #define NT_PENDING              ((NTSTATUS)0x00000103)
 #define NT_HANDLES_CLOSED       ((NTSTATUS)0x8000000a) /* Wine's word for cancelled by a close */
+#define NT_NOT_IMPLEMENTED      ((NTSTATUS)0xc0000002)
 #define NT_INVALID_HANDLE       ((NTSTATUS)0xc0000008)
 #define NT_INVALID_PARAMETER    ((NTSTATUS)0xc000000d)
 #define NT_END_OF_FILE          ((NTSTATUS)0xc0000011)
@@ -88,7 +89,8 @@ struct nt_object {
   ULONG_PTR key;
   UCHAR modes;
   bool overlapped, inherit;
-  struct nt_irp *irps;                /* that have not reported */
+  bool occupied;       /* a call is inside, and the next one waits: synchronous files and pipes */
+  struct nt_irp *irps; /* that have not reported */
   void (*closed)(struct nt_object *); /* the last handle went */
   void (*freed)(struct nt_object *);  /* the last reference went; frees what it owns */
 };
@@ -131,9 +133,11 @@ struct nt_irp {
   bool written;
   NTSTATUS status;
   ULONG_PTR information;
-  bool firm; /* it cannot be cancelled */
+  bool firm;   /* it cannot be cancelled */
+  bool ending; /* it was asked to end */
 
   struct nt_object *target; /* polls: the socket */
+  HANDLE named;             /* ... by this number */
   struct nt_irp *next_poll;
   ULONG events; /* asked for, and found */
   NTSTATUS poll_status;
@@ -220,8 +224,10 @@ struct nt_socket {
   bool fin_sent, fin_seen, rst_sent, rst_seen; /* by the peer; seen: it has arrived */
   bool oob_sent, oob_seen;
   char oob;
-  char *data; /* a ring of `capacity` bytes; the first `seen` of `held` have arrived */
-  size_t capacity, first, held, seen;
+  char *data; /* a ring of `size` bytes; the first `seen` of `held` have arrived */
+  size_t size, first, held, seen;
+  size_t capacity; /* there is room while less is held */
+  uint32_t ever;   /* all that was ever true */
 
   struct nt_socket *backlog[64]; /* connections to be accepted, referenced */
   uint32_t waiting, arrived, most;
@@ -238,12 +244,13 @@ bool nt_address_read(const struct nt_socket *s, const struct sockaddr *name, int
                      struct nt_address *out);
 void nt_address_write(const struct nt_address *a, struct sockaddr *name, int *length);
 int nt_socket_bind(struct nt_socket *s, const struct nt_address *to); /* 0 or a code */
-uint32_t nt_socket_truth(const struct nt_socket *s, NTSTATUS *status_out);
+uint32_t nt_socket_truth(struct nt_socket *s, NTSTATUS *status_out);
 /* Something may have become true: pending polls look, and blocked calls. */
 void nt_socket_changed(struct nt_socket *s);
 void nt_afd_indicate(struct nt_socket *s, uint32_t also);
 HANDLE nt_layer_wrap(HANDLE base); /* the handle that the program sees */
-HANDLE nt_layer_base(SOCKET s);    /* the base socket's */
+HANDLE nt_layer_base(SOCKET s);    /* the base socket's; NULL: there is no layer */
+void nt_layer_close(HANDLE h);     /* with all that is under it */
 
 /* These return 0 or a code, with the lock held; the socket is known to be of the type. */
 int nt_stream_connect(struct nt_socket *s, const struct nt_address *to);
@@ -257,6 +264,13 @@ int nt_datagram_receive(struct nt_socket *s, char *data, int length, int flags,
                         struct nt_address *from, int *done);
 void nt_datagram_close(struct nt_socket *s);
 
+/* ---- calls on synchronous files and pipes: nt_serial.c --------------------------------------- */
+
+/* Lock held, given up while another call is inside; nothing to do with other objects. Holds a
+ * reference between the two. */
+void nt_serial_enter(struct nt_object *o);
+void nt_serial_leave(struct nt_object *o);
+
 /* ---- files: nt_disk.c, nt_pipe.c ----------------------------------------------------------------
  */
 
@@ -264,13 +278,16 @@ struct nt_object *nt_pipe_open(const char *name, DWORD flags); /* NULL: sets the
 /* Lock held. 0, ERROR_IO_PENDING, or why not; irp NULL: a synchronous handle. */
 DWORD nt_pipe_io(struct nt_object *o, bool write, void *buffer, DWORD length, LPDWORD done,
                  LPOVERLAPPED overlapped);
+DWORD nt_pipe_flush(struct nt_object *o);      /* lock held; 0 or why not */
 DWORD nt_disk_type(const struct nt_object *o); /* FILE_TYPE_* */
+DWORD nt_disk_access(const struct nt_object *o);
 DWORD nt_disk_io(struct nt_object *o, bool write, void *buffer, DWORD length, LPDWORD done,
                  LPOVERLAPPED overlapped);
 /* A request made by OVERLAPPED: an event with its low bit set means no packet. */
 struct nt_irp *nt_irp_overlapped(struct nt_object *o, LPOVERLAPPED overlapped);
 /* Lock held. Opens what a name that is no pipe's stands for; NULL: sets the error. */
-struct nt_object *nt_disk_open(const char *name, DWORD access, DWORD disposition, DWORD flags);
+struct nt_object *nt_disk_open(const char *name, DWORD access, DWORD share, DWORD disposition,
+                               DWORD flags);
 /* Is the caller's memory there? Asked in free mode only. */
 bool nt_mapped(const void *memory, size_t size);
 /* UTF-8 of a name, to be freed; without the prefix of device names. */

@@ -13,8 +13,10 @@ namespace {
 
 struct Layer {
   nt_lsp lsp;
+  uint32_t layers;
   const char *name;
   bool works;
+  int code = WSAEFAULT; // what is told where it does not
 };
 
 void Expect(bool truth, const char *layer, const char *what, int status) {
@@ -25,6 +27,7 @@ void Try(const Layer &layer) {
   nt_options options = {};
   options.seed = 7;
   options.lsp = layer.lsp;
+  options.layers = layer.layers;
   nt_boot(&options);
   evpoll *p = nullptr;
   evpoll_handle a = -1, b = -1;
@@ -38,9 +41,8 @@ void Try(const Layer &layer) {
     const int32_t n = evpoll_wait(p, &event, 1, 1000000000);
     Expect(n == 1 && event.token == 5 && event.events == EVPOLL_READABLE, layer.name, "wait", n);
   } else {
-    Expect(added == EVPOLL_ERR_UNSUPPORTED || added == EVPOLL_ERR_OS || added == EVPOLL_ERR_FAULT,
-           layer.name, "add is refused", added);
-    Expect(evpoll_os_error() == WSAEFAULT, layer.name, "the first answer is told", added);
+    Expect(added == EVPOLL_ERR_UNSUPPORTED, layer.name, "add is refused", added);
+    Expect(evpoll_os_error() == layer.code, layer.name, "the first answer is told", added);
   }
   evpoll_socket_close(a);
   evpoll_socket_close(b);
@@ -53,12 +55,18 @@ void Try(const Layer &layer) {
 
 int main() {
   static const Layer layers[] = {
-      {NT_LSP_NONE, "no layer", true},
-      {NT_LSP_BASE, "SIO_BASE_HANDLE", true},
-      {NT_LSP_SELECT_ONLY, "SIO_BSP_HANDLE_SELECT", true},
-      {NT_LSP_POLL_ONLY, "SIO_BSP_HANDLE_POLL", true},
-      {NT_LSP_BSP_ONLY, "SIO_BSP_HANDLE", true},
-      {NT_LSP_BLOCKS_ALL, "none of them", false},
+      {NT_LSP_NONE, 0, "no layer", true},
+      {NT_LSP_BASE, 1, "SIO_BASE_HANDLE", true},
+      {NT_LSP_SELECT_ONLY, 1, "SIO_BSP_HANDLE_SELECT", true},
+      {NT_LSP_POLL_ONLY, 1, "SIO_BSP_HANDLE_POLL", true},
+      {NT_LSP_BSP_ONLY, 1, "SIO_BSP_HANDLE", true},
+      {NT_LSP_BASE, 3, "SIO_BASE_HANDLE through three layers", true},
+      {NT_LSP_BELOW, 3, "SIO_BASE_HANDLE, three times", true},
+      {NT_LSP_SELECT_ONLY, 2, "SIO_BSP_HANDLE_SELECT, twice", true},
+      {NT_LSP_POLL_ONLY, 2, "SIO_BSP_HANDLE_POLL, twice", true},
+      {NT_LSP_BSP_ONLY, 2, "SIO_BSP_HANDLE, twice", true},
+      {NT_LSP_BLOCKS_ALL, 1, "none of them", false},
+      {NT_LSP_ITSELF, 1, "a handle that AFD does not know", false, WSAENOTSOCK},
   };
   for (const Layer &layer : layers) Try(layer);
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Puts a mistake into a copy of a source, or shows that the schedules catch it.
 
-mistake.py put MISTAKE LIB OUT     one replacement; fails when its text is not there once
+mistake.py put MISTAKE LIB OUT     replacements; fails when a text is not there once
 mistake.py catch PROGRAM           runs the schedules of a library with a mistake: they must fail
 """
 import os
@@ -14,13 +14,15 @@ import sys
 
 def put(mistake, lib, out):
     text = pathlib.Path(mistake).read_text()
-    head, rest = text.split('--- old\n')
-    old, new = rest.split('--- new\n')
+    head, *pieces = text.split('--- old\n')
     name = re.search(r'^file: (.*)$', head, re.M).group(1)
     source = (pathlib.Path(lib) / name).read_text()
-    if source.count(old) != 1:
-        sys.exit(f'{mistake}: its text is {source.count(old)} times in {name}, not once')
-    pathlib.Path(out).write_text(source.replace(old, new))
+    for piece in pieces:
+        old, new = piece.split('--- new\n')
+        if source.count(old) != 1:
+            sys.exit(f'{mistake}: its text is {source.count(old)} times in {name}, not once')
+        source = source.replace(old, new)
+    pathlib.Path(out).write_text(source)
 
 
 def catch(program):

@@ -20,15 +20,21 @@ enum {
   FAIL = 0x100
 };
 
-// What the contract calls true, by what is true of the socket.
-uint32_t TrueBits(evpoll_handle h) {
-  const uint32_t afd = nt_truth(static_cast<uintptr_t>(h));
+constexpr uint32_t kKnown =
+    EVPOLL_READABLE | EVPOLL_WRITABLE | EVPOLL_PRIORITY | EVPOLL_READ_CLOSED;
+
+// What the contract calls true, by what AFD says of the socket.
+uint32_t BitsOf(uint32_t afd) {
   uint32_t bits = 0;
   if (afd & (RECEIVE | DISCONNECT | ABORT | ACCEPT | FAIL)) bits |= EVPOLL_READABLE;
   if (afd & (SEND | ABORT | FAIL)) bits |= EVPOLL_WRITABLE;
   if (afd & EXPEDITED) bits |= EVPOLL_PRIORITY;
+  if (afd & DISCONNECT) bits |= EVPOLL_READ_CLOSED;
   return bits;
 }
+
+uint32_t TrueBits(evpoll_handle h) { return BitsOf(nt_truth(static_cast<uintptr_t>(h))); }
+uint32_t EverTrueBits(evpoll_handle h) { return BitsOf(nt_ever(static_cast<uintptr_t>(h))); }
 
 uint32_t AllowedBits(uint32_t interest) {
   if (!interest) return 0;
@@ -42,17 +48,28 @@ unsigned long long Wide(uint64_t x) { return x; }
 
 // ---- registrations ------------------------------------------------------------------------------
 
-void Model::Added(uint64_t token, evpoll_handle h, uint32_t interest, uint32_t mode) {
-  for (auto &[other, r] : registrations)
-    if (r.handle == h && !r.ended_at) r.ended_at = step; // replaced, or closed and used again
-  registrations[token] = {h, interest, mode, interest, true, 0, 0, {}, 0, false, false};
+void Model::Replaced(evpoll *p, evpoll_handle h) {
+  for (auto &[token, r] : registrations)
+    if (r.poller == p && r.handle == h && !r.ended_at) r.ended_at = step;
+}
+
+void Model::Added(uint64_t token, evpoll *p, evpoll_handle h, uint32_t interest, uint32_t mode) {
+  Replaced(p, h); // or closed and used again
+  Registration &r = registrations[token];
+  r = {};
+  r.poller = p;
+  r.handle = h;
+  r.interest = r.armed = interest;
+  r.mode = mode;
+  r.open = true;
 }
 
 void Model::NotAdded(uint64_t token) {
-  const evpoll_handle h = registrations.at(token).handle;
-  registrations.erase(token);
+  const Registration &failed = registrations.at(token);
   for (auto &[other, r] : registrations)
-    if (r.handle == h && r.ended_at == step) r.ended_at = 0;
+    if (r.poller == failed.poller && r.handle == failed.handle && r.ended_at == step)
+      r.ended_at = 0;
+  registrations.erase(token);
 }
 
 void Model::Modified(uint64_t token, uint32_t interest, uint32_t mode) {
@@ -73,6 +90,16 @@ void Model::Rearmed(uint64_t token, uint32_t bits) {
   if (r.mode == EVPOLL_EDGE) r.armed |= bits & blocked_[r.handle];
 }
 
+void Model::Unchanged(uint64_t token, Registration before) {
+  Registration &r = registrations.at(token);
+  if (r.doubt) before.armed = 0; // what came meanwhile may have been it
+  before.past = std::move(r.past);
+  before.past.emplace_back(step, r.interest);
+  before.changes += 3;
+  before.came |= r.came;
+  r = std::move(before);
+}
+
 void Model::Ended(uint64_t token) { registrations.at(token).ended_at = step; }
 
 void Model::Closed(evpoll_handle h) {
@@ -81,11 +108,14 @@ void Model::Closed(evpoll_handle h) {
   blocked_.erase(h);
 }
 
-void Model::Readiness(const evpoll_event &e, uint64_t began) {
+void Model::Readiness(evpoll *p, const evpoll_event &e, uint64_t began) {
   const auto found = registrations.find(e.token);
   if (found == registrations.end())
     nt_violation("an event of token %llu, which never was", Wide(e.token));
   Registration &r = found->second;
+  if (r.poller != p) nt_violation("an event of token %llu, of another poller", Wide(e.token));
+  if (r.lost && !many_waiters)
+    nt_violation("an event of token %llu, whose socket another poller has", Wide(e.token));
   if (r.ended_at && r.ended_at < began)
     nt_violation("an event of token %llu, which ended before the wait began", Wide(e.token));
   uint32_t allowed = AllowedBits(r.interest);
@@ -93,6 +123,11 @@ void Model::Readiness(const evpoll_event &e, uint64_t began) {
     if (many_waiters && began <= changed_at) allowed |= AllowedBits(interest);
   if (e.events & ~allowed && !r.ended_at)
     nt_violation("token %llu: bits %x came, with interest %x", Wide(e.token), e.events, r.interest);
+  // Of another socket, that had the number before or has it now?
+  const bool its_own = r.open && !r.ended_at && !r.shared && !many_waiters;
+  if (its_own && e.events & kKnown & ~EverTrueBits(r.handle))
+    nt_violation("token %llu: bits %x came, which never were true of the socket", Wide(e.token),
+                 e.events);
   if (r.changing) { // of before or after the change: nobody can tell
     r.doubt = true;
     return;
@@ -120,7 +155,31 @@ void Model::Started(uint64_t token, uint64_t op) {
 
 void Model::Cancelled(uint64_t op) {
   for (auto &[token, o] : operations_)
-    if (op == EVPOLL_OP_ALL || o.op == op) o.cancelled = true;
+    if (o.op == op) o.cancelled = true;
+}
+
+void Model::CancelledAll() {
+  for (auto &[token, o] : operations_) o.cancelled = true;
+}
+
+void Model::EndedTarget(uint64_t target) {
+  for (auto &[token, o] : operations_)
+    if (o.target == target) o.cancelled = true;
+}
+
+bool Model::Has(uint64_t target) const {
+  for (const auto &[token, o] : operations_)
+    if (o.target == target) return true;
+  return false;
+}
+
+// It is the last that has to do with the handle.
+void Model::CloseCompletion(uint64_t token, const evpoll_event &e) {
+  const uint64_t target = operations_.at(token).target;
+  if (e.status != 0)
+    nt_violation("CLOSE failed: %d, code %lld", e.status, static_cast<long long>(e.result));
+  operations_.erase(token);
+  if (!many_waiters && Has(target)) nt_violation("CLOSE came before another operation's event");
 }
 
 void Model::Completion(evpoll *p, const evpoll_event &e) {
@@ -128,8 +187,10 @@ void Model::Completion(evpoll *p, const evpoll_event &e) {
   if (found == operations_.end())
     nt_violation("a completion of token %llu, which has none", Wide(e.token));
   const Operation &o = found->second;
+  if (o.poller != p) nt_violation("a completion of another poller's operation");
   if (o.op && o.op != e.op) nt_violation("a completion of another operation");
   if (o.is_list != !!(e.events & EVPOLL_IO_LIST)) nt_violation("a completion of another kind");
+  if (o.code == EVPOLL_OP_CLOSE) return CloseCompletion(e.token, e);
   if (e.status == EVPOLL_ERR_CANCELLED && !o.cancelled) nt_violation("cancelled unasked");
   if (e.status < 0 && !o.cancelled && !faulty)
     nt_violation("an operation failed: %d, code %lld", e.status, static_cast<long long>(e.result));
@@ -137,9 +198,9 @@ void Model::Completion(evpoll *p, const evpoll_event &e) {
     std::vector<evpoll_result> results(static_cast<size_t>(o.entries));
     if (evpoll_list_take(p, e.op, results.data(), o.entries) != o.entries)
       nt_violation("a list was not to be taken");
-  } else if (o.code == EVPOLL_IO_READ && e.status == 0 && o.offset >= 0) {
+  } else if (o.code == EVPOLL_OP_READ && e.status == 0 && o.which >= 0) {
     for (int64_t i = 0; i < e.result; i++)
-      if (o.buffer[static_cast<size_t>(i)] != PatternAt(o.offset + i))
+      if (o.buffer[static_cast<size_t>(i)] != PatternAt(o.which, o.offset + i))
         nt_violation("a read found other bytes");
   }
   operations_.erase(found); // the buffer is ours again, and goes: who writes it now is seen
@@ -156,7 +217,7 @@ void Model::Event(evpoll *p, const evpoll_event &e, uint64_t began) {
   Trace("  event: token %llu, events %x, status %d", Wide(e.token), e.events, e.status);
   if (e.events & (EVPOLL_IO | EVPOLL_IO_LIST)) return Completion(p, e);
   if (e.events & EVPOLL_POST) return Post(e);
-  if (!(e.events & EVPOLL_WAKE)) return Readiness(e, began);
+  if (!(e.events & EVPOLL_WAKE)) return Readiness(p, e, began);
   if (wakes_-- == 0) nt_violation("more wakes came than were asked for");
   wake_owed_ = false;
 }
@@ -164,7 +225,7 @@ void Model::Event(evpoll *p, const evpoll_event &e, uint64_t began) {
 // ---- what is owed -------------------------------------------------------------------------------
 
 uint32_t Model::Owed(const Registration &r) const {
-  if (r.ended_at || !r.open) return 0;
+  if (r.ended_at || !r.open || r.lost || r.shared) return 0;
   if (r.doubt && r.mode != EVPOLL_LEVEL) return 0;
   const uint32_t now = TrueBits(r.handle);
   switch (r.mode) {
@@ -197,8 +258,9 @@ void Model::CheckNothingOwed() const {
 
 const Registration *Model::ToldUntrue() const {
   for (const auto &[token, r] : registrations) {
-    if (faulty || r.ended_at || !r.open || !r.came || r.mode != EVPOLL_LEVEL) continue;
-    if (r.came & 7 & ~TrueBits(r.handle)) return &r;
+    if (faulty || r.ended_at || r.shared || !r.came) continue;
+    if (!r.open || r.lost) return &r;
+    if (r.mode == EVPOLL_LEVEL && r.came & kKnown & ~TrueBits(r.handle)) return &r;
   }
   return nullptr;
 }

@@ -48,29 +48,56 @@ void nt_afd_write(struct nt_irp *irp) {
   out->status = irp->poll_status;
 }
 
-static uint32_t look(const struct nt_socket *s, struct nt_irp *irp) {
+static uint32_t look(struct nt_socket *s, struct nt_irp *irp) {
   irp->poll_status = NT_SUCCESS_STATUS;
   irp->found = nt_socket_truth(s, &irp->poll_status) & irp->events;
   return irp->found;
 }
 
-/* A local close is reported also when not asked for. */
-void nt_afd_indicate(struct nt_socket *s, uint32_t also) {
-  for (struct nt_irp *irp = s->polls, *next; irp; irp = next) {
-    next = irp->next_poll;
-    if (!(look(s, irp) | also)) continue;
-    if (also) {
-      irp->found = also;
-      irp->poll_status = NT_SUCCESS_STATUS;
-    }
-    nt_afd_forget(irp);
-    nt_irp_finish(irp, NT_SUCCESS_STATUS, sizeof(struct poll_info), false);
+/* Of several polls that wait for one socket the oldest comes back with what another one had asked
+ * for, which waits on (trio #52, wepoll #35). Those that were asked to end are out of it. */
+static struct nt_irp *confuse(struct nt_irp *irp) {
+  struct nt_irp *oldest = irp;
+  if (nt_is_wine() || irp->ending) return irp;
+  for (struct nt_irp *other = irp->next_poll; other; other = other->next_poll)
+    if (!other->ending) oldest = other;
+  oldest->found = irp->found;
+  oldest->poll_status = irp->poll_status;
+  return oldest;
+}
+
+static void come_back(struct nt_irp *irp) {
+  nt_afd_forget(irp);
+  nt_irp_finish(irp, NT_SUCCESS_STATUS, sizeof(struct poll_info), false);
+}
+
+/* A local close is reported also when not asked for, and to all. */
+static void indicate_close(struct nt_socket *s) {
+  while (s->polls) {
+    struct nt_irp *irp = s->polls;
+    irp->found = NT_LOCAL_CLOSE;
+    irp->poll_status = NT_SUCCESS_STATUS;
+    come_back(irp);
   }
 }
 
-/* On Windows completions of two polls get swapped, and one never comes (wepoll #35). */
-static void check_single(const struct nt_socket *s) {
-  if (s->polls && !nt_is_wine()) nt_violation("a second poll on a socket that has one outstanding");
+void nt_afd_indicate(struct nt_socket *s, uint32_t also) {
+  if (also) return indicate_close(s);
+  for (struct nt_irp *irp = s->polls, *next; irp; irp = next) {
+    next = irp->next_poll;
+    if (!look(s, irp)) continue;
+    struct nt_irp *told = confuse(irp);
+    if (told == next) next = told->next_poll;
+    come_back(told);
+  }
+}
+
+/* The program may have asked by two numbers, against the contract; by one the library never does,
+ * but after it has asked the other to end. */
+static void check_single(const struct nt_socket *s, HANDLE h) {
+  for (const struct nt_irp *irp = s->polls; irp; irp = irp->next_poll)
+    if (irp->named == h && !irp->ending && !nt_is_wine())
+      nt_violation("a second poll on a socket that has one outstanding");
 }
 
 /* Windows: INVALID_HANDLE for a number that names nothing, and for a layer's handle that is no
@@ -94,9 +121,10 @@ NTSTATUS nt_afd_poll(struct nt_object *afd, HANDLE event, void *context, void *i
   const NTSTATUS status = find_target(info.handle, &target);
   if (status) return status;
   struct nt_socket *s = (struct nt_socket *)target;
-  check_single(s);
+  if (info.timeout) check_single(s, info.handle); /* who only looks does not wait */
   struct nt_irp *irp = nt_irp_start(afd, iosb, context, event);
   irp->target = nt_ref(target);
+  irp->named = info.handle;
   irp->buffer = out;
   irp->events = info.events;
   if (look(s, irp)) {

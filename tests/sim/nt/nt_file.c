@@ -14,14 +14,26 @@ static bool starts(const char *text, const char *with) {
   return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* \\?\ names what follows as it stands; slashes are turned, as Win32 does the other way round. */
+static bool is_verbatim(LPCWSTR name) {
+  return name[0] == L'\\' && name[1] == L'\\' && name[2] == L'?' && name[3] == L'\\';
+}
+
+static size_t wide_length(LPCWSTR text) {
+  size_t n = 0;
+  while (text[n]) n++;
+  return n;
+}
+
+/* \\?\ names what follows as it stands, and \\?\UNC\ a server; slashes are turned, as Win32 does
+ * the other way round. A server's folders are those in the root. */
 char *nt_utf8(LPCWSTR name) {
   const int size = WideCharToMultiByte(CP_UTF8, 0, name, -1, NULL, 0, NULL, NULL);
   char *text = malloc((size_t)size);
   if (!text) abort();
   WideCharToMultiByte(CP_UTF8, 0, name, -1, text, size, NULL, NULL);
   if (starts(text, "\\\\.\\pipe\\")) return text;
-  if (starts(text, "\\\\?\\")) memmove(text, text + 4, strlen(text) - 3);
+  if (starts(text, "\\\\?\\UNC\\")) memmove(text, text + 7, strlen(text) - 6);
+  if (starts(text, "\\\\?\\") || starts(text, "//?/")) memmove(text, text + 4, strlen(text) - 3);
   for (char *c = text; *c; c++)
     if (*c == '\\') *c = '/';
   return text;
@@ -29,12 +41,15 @@ char *nt_utf8(LPCWSTR name) {
 
 HANDLE WINAPI CreateFileW(LPCWSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES attributes,
                           DWORD disposition, DWORD flags, HANDLE template_file) {
-  (void)share, (void)attributes, (void)template_file;
+  (void)attributes, (void)template_file;
   NT_CALL("CreateFileW", ERROR_NO_SYSTEM_RESOURCES, INVALID_HANDLE_VALUE);
+  /* Counted with its folder, and its end (documented). Wine 8.0 knows no such limit. */
+  if (!is_verbatim(name) && !nt_is_wine() && GetFullPathNameW(name, 0, NULL, NULL) > MAX_PATH)
+    NT_REFUSE(ERROR_PATH_NOT_FOUND, INVALID_HANDLE_VALUE);
   char *text = nt_utf8(name);
   struct nt_object *o = starts(text, "\\\\.\\pipe\\")
                             ? nt_pipe_open(text, flags)
-                            : nt_disk_open(text, access, disposition, flags);
+                            : nt_disk_open(text, access, share, disposition, flags);
   free(text);
   HANDLE h = o ? nt_handle(o) : NULL;
   if (o && !h) SetLastError(ERROR_NO_SYSTEM_RESOURCES);
@@ -88,12 +103,14 @@ BOOL WINAPI WriteFile(HANDLE file, LPCVOID buffer, DWORD length, LPDWORD done, L
 
 DWORD WINAPI GetFileType(HANDLE file) {
   nt_enter();
-  const struct nt_object *o = nt_lookup(file);
+  struct nt_object *o = nt_lookup(file);
   SetLastError(o ? 0 : ERROR_INVALID_HANDLE);
+  if (o) nt_serial_enter(o);
   DWORD type = FILE_TYPE_UNKNOWN;
   if (o && o->kind == NT_DISK) type = nt_disk_type(o);
   if (o && (o->kind == NT_PIPE || o->kind == NT_SOCKET || o->kind == NT_LAYER))
     type = FILE_TYPE_PIPE; /* sockets too: documented */
+  if (o) nt_serial_leave(o);
   nt_leave();
   return type;
 }
@@ -109,19 +126,24 @@ DWORD WINAPI GetFileAttributesW(LPCWSTR name) {
   return S_ISDIR(stat_.st_mode) ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_NORMAL;
 }
 
-static size_t wide_length(LPCWSTR text) {
-  size_t n = 0;
-  while (text[n]) n++;
-  return n;
-}
-
-/* Names stay as they are: relative ones too. */
+/* Backslashes, and the current folder before a relative name; dots stay. */
 DWORD WINAPI GetFullPathNameW(LPCWSTR name, DWORD capacity, LPWSTR out, LPWSTR *file_part) {
-  const size_t n = wide_length(name);
+  char folder[MAX_PATH * 4];
+  WCHAR wide[MAX_PATH * 4];
+  size_t before = 0;
+  const bool relative = name[0] != L'/' && name[0] != L'\\';
+  if (relative && getcwd(folder, sizeof folder - 1)) {
+    strcat(folder, "/");
+    before = (size_t)MultiByteToWideChar(CP_UTF8, 0, folder, -1, wide, MAX_PATH * 4) - 1;
+  }
+  const size_t n = wide_length(name), all = before + n;
   if (file_part) *file_part = NULL;
-  if (n + 1 > capacity) return (DWORD)n + 1;
-  memcpy(out, name, (n + 1) * sizeof *name);
-  return (DWORD)n;
+  if (all + 1 > capacity) return (DWORD)all + 1;
+  memcpy(out, wide, before * sizeof *wide);
+  memcpy(out + before, name, (n + 1) * sizeof *name);
+  for (size_t i = 0; i < all; i++)
+    if (out[i] == L'/') out[i] = L'\\';
+  return (DWORD)all;
 }
 
 BOOL WINAPI DeleteFileW(LPCWSTR name) {

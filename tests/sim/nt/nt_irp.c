@@ -118,32 +118,80 @@ void nt_irp_finish(struct nt_irp *irp, NTSTATUS status, ULONG_PTR information, b
     return;
   }
   nt_irp_write(irp);
-  if (status >= 0 && (irp->object->modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS))
+  /* Wine 8.0 says of disk files that they are pending, and sends the packet (measured). */
+  const bool pending = nt_is_wine() && irp->object->kind == NT_DISK;
+  if (status >= 0 && !pending && (irp->object->modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS))
     irp->context = NULL;
   report(irp);
 }
 
 /* ---- cancelling --------------------------------------------------------------------------- */
 
-/* True: the caller is told that it was cancelled. The driver's cancel routine runs inside the call,
- * so the request no longer waits for anything when it returns; its packet comes when it comes. A
- * request that is ripe may be found or not, and reports what it would have. */
-static bool cancel(struct nt_irp *irp) {
-  if (irp->firm) return false;
-  if (irp->state == NT_IRP_RIPE) return nt_chance(1, 2);
+static void cancel_now(struct nt_irp *irp) {
   nt_afd_forget(irp);
   nt_irp_finish(irp, NT_CANCELLED, 0, false);
+}
+
+static void cancel_late(struct nt_object *o, void *argument) {
+  (void)o;
+  struct nt_irp *irp = nt_irp_find((uint64_t)(uintptr_t)argument);
+  if (irp) cancel_now(irp); /* else something else came first */
+}
+
+/* True: the caller is told that it was cancelled, which is documented to say nothing of what
+ * becomes of the request. One that pends may be just about to complete, with whatever comes next;
+ * one that has its outcome, or a packet in the port, reports that, whether it was found or not.
+ * Wine 8.0 cancels inside the call, and finds nothing of what has completed (measured). */
+static bool cancel(struct nt_irp *irp) {
+  if (irp->firm) return false;
+  const bool again = irp->ending;
+  irp->ending = true;
+  if (irp->state != NT_IRP_PENDING) return !nt_is_wine() && nt_chance(1, 2);
+  if (!again && !nt_is_wine() && nt_chance(1, 3))
+    nt_later(cancel_late, irp->object, (void *)(uintptr_t)irp->serial);
+  else
+    cancel_now(irp);
   return true;
 }
 
-/* Measured under Wine 8.0: c0000225 for what has completed, also if its packet was not taken. */
+/* A packet in the port has left its object. */
+static bool cancel_queued(const struct nt_object *o, const void *iosb) {
+  if (!nt_deterministic()) return false; /* there are too many to look through */
+  for (struct nt_irp *irp = all; irp; irp = irp->next_all)
+    if (irp->object == o && irp->iosb == iosb && irp->state == NT_IRP_QUEUED) return cancel(irp);
+  return false;
+}
+
 NTSTATUS nt_irp_cancel(struct nt_object *o, const void *iosb) {
-  bool found = false;
+  bool found = cancel_queued(o, iosb);
   for (struct nt_irp *irp = o->irps, *next; irp; irp = next) {
     next = irp->next;
     if (!iosb || irp->iosb == iosb) found |= cancel(irp);
   }
   return found ? NT_SUCCESS_STATUS : NT_NOT_FOUND;
+}
+
+static bool counts(const struct nt_irp *irp, enum nt_polls which) {
+  switch (which) {
+  case NT_POLLS_ALL: return true;
+  case NT_POLLS_LIVE: return !irp->ending;
+  case NT_POLLS_WAITING: return !irp->ending && irp->state == NT_IRP_PENDING;
+  case NT_POLLS_CLOSED: return irp->state != NT_IRP_PENDING && irp->found == NT_LOCAL_CLOSE;
+  }
+  return false;
+}
+
+uint64_t nt_requests(void) { return last_serial; }
+
+uint32_t nt_polls(SOCKET socket, uint64_t after, enum nt_polls which) {
+  nt_enter();
+  HANDLE base = nt_layer_base(socket);
+  if (!base) base = (HANDLE)socket;
+  uint32_t n = 0;
+  for (const struct nt_irp *irp = all; irp; irp = irp->next_all)
+    n += irp->target && irp->named == base && irp->serial > after && counts(irp, which);
+  nt_leave();
+  return n;
 }
 
 void nt_irp_cancel_all(struct nt_object *o, NTSTATUS status) {

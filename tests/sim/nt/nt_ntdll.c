@@ -19,7 +19,13 @@ struct object_attributes {
 };
 _Static_assert(sizeof(struct object_attributes) == 48, "OBJECT_ATTRIBUTES");
 
-enum { IOCTL_AFD_POLL = 0x12024, FILE_OPEN_IT = 1, MODE_INFORMATION = 16, COMPLETION = 41 };
+enum { IOCTL_AFD_POLL = 0x12024, FILE_OPEN_IT = 1 };
+enum { ACCESS_INFORMATION = 8 };
+enum { MODE_INFORMATION = 16, NOTIFICATION_MODES = 41, REPLACE_COMPLETION = 61 };
+struct completion_information {
+  HANDLE port;
+  void *key;
+};
 enum { SYNCHRONOUS_ALERT = 0x10, SYNCHRONOUS_NONALERT = 0x20 };
 
 static bool is_afd(const struct unicode_string *name) {
@@ -88,20 +94,62 @@ NTSTATUS NTAPI NtCancelIoFileEx(HANDLE h, struct nt_iosb *request, struct nt_ios
   return status;
 }
 
-/* Whether a handle is synchronous, and the port that it has. */
+/* Whether a handle is synchronous, and what it leaves out. */
 NTSTATUS NTAPI NtQueryInformationFile(HANDLE h, struct nt_iosb *iosb, void *out, ULONG size,
                                       ULONG what) {
   nt_enter();
   struct nt_object *o = nt_lookup(h);
   NTSTATUS status = NT_SUCCESS_STATUS;
+  if (o) nt_serial_enter(o);
   if (nt_fault("NtQueryInformationFile"))
     status = NT_RESOURCES;
   else if (!o)
     status = NT_INVALID_HANDLE;
   else if (what == MODE_INFORMATION && size >= sizeof(ULONG))
     *(ULONG *)out = o->overlapped ? 0 : SYNCHRONOUS_NONALERT;
+  else if (what == ACCESS_INFORMATION && o->kind == NT_DISK && size >= sizeof(ULONG))
+    *(ULONG *)out = nt_disk_access(o);
+  else if (what == NOTIFICATION_MODES && size >= sizeof(ULONG))
+    *(ULONG *)out = o->modes;
   else
     status = NT_INVALID_PARAMETER;
+  if (o) nt_serial_leave(o);
+  iosb->status = status;
+  nt_leave();
+  return status;
+}
+
+/* Another port, or none, from Windows 8.1 on (documented: FILE_COMPLETION_INFORMATION); while
+ * something is in progress on the file it is refused (Go's DisassociateIOCP() relies on it). Wine
+ * 8.0 has no such thing (measured). */
+static NTSTATUS replace_port(struct nt_object *o, const struct completion_information *info) {
+  struct nt_object *port = info->port ? nt_lookup_kind(info->port, NT_PORT) : NULL;
+  if (info->port && !port) return NT_INVALID_HANDLE;
+  if (!o->overlapped || o->irps) return NT_INVALID_PARAMETER;
+  struct nt_object *was = o->port;
+  o->port = port ? nt_ref(port) : NULL;
+  o->key = (ULONG_PTR)info->key;
+  if (was) nt_unref(was);
+  return NT_SUCCESS_STATUS;
+}
+
+NTSTATUS NTAPI NtSetInformationFile(HANDLE h, struct nt_iosb *iosb, void *in, ULONG size,
+                                    ULONG what) {
+  nt_enter();
+  struct nt_object *o = nt_lookup(h);
+  NTSTATUS status;
+  if (o) nt_serial_enter(o);
+  if (nt_fault("NtSetInformationFile"))
+    status = NT_RESOURCES;
+  else if (!o)
+    status = NT_INVALID_HANDLE;
+  else if (nt_is_wine())
+    status = NT_NOT_IMPLEMENTED;
+  else if (what != REPLACE_COMPLETION || size < sizeof(struct completion_information))
+    status = NT_INVALID_PARAMETER;
+  else
+    status = replace_port(o, in);
+  if (o) nt_serial_leave(o);
   iosb->status = status;
   nt_leave();
   return status;
@@ -124,6 +172,7 @@ static const struct {
     {NT_RESOURCES, ERROR_NO_SYSTEM_RESOURCES},
     {NT_DISK_FULL, ERROR_DISK_FULL},
     {NT_INVALID_DEVICE, ERROR_INVALID_FUNCTION},
+    {NT_NOT_IMPLEMENTED, ERROR_INVALID_FUNCTION},
     {NT_PIPE_DISCONNECTED, ERROR_PIPE_NOT_CONNECTED},
     {NT_PIPE_CLOSING, ERROR_NO_DATA},
     {NT_PIPE_BROKEN, ERROR_BROKEN_PIPE},

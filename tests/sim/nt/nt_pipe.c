@@ -80,10 +80,9 @@ static void leave_servers(struct end *e) {
   if (*at) *at = e->next;
 }
 
-static void close_end(struct nt_object *o) {
-  struct end *e = (struct end *)o;
+static void leave_pipe(struct end *e) {
   leave_servers(e);
-  nt_irp_cancel_all(o, nt_is_wine() ? NT_HANDLES_CLOSED : NT_CANCELLED);
+  nt_irp_cancel_all(&e->o, nt_is_wine() ? NT_HANDLES_CLOSED : NT_CANCELLED);
   struct end *other = e->other;
   e->other = NULL;
   if (!other) return;
@@ -93,6 +92,12 @@ static void close_end(struct nt_object *o) {
   }
   break_off(other);
   nt_unref(&other->o);
+}
+
+static void close_end(struct nt_object *o) {
+  nt_serial_enter(o);
+  leave_pipe((struct end *)o);
+  nt_serial_leave(o);
 }
 
 static void free_end(struct nt_object *o) { free(((struct end *)o)->name); }
@@ -167,7 +172,9 @@ BOOL WINAPI ConnectNamedPipe(HANDLE pipe, LPOVERLAPPED overlapped) {
     nt_irp_overlapped(&e->o, overlapped)->code = LISTENS;
     NT_REFUSE(ERROR_IO_PENDING, FALSE);
   }
+  nt_serial_enter(&e->o);
   while (!e->connected) nt_block(e, -1);
+  nt_serial_leave(&e->o);
   nt_leave();
   return TRUE;
 }
@@ -205,7 +212,9 @@ DWORD nt_pipe_io(struct nt_object *o, bool write, void *buffer, DWORD length, LP
   if (!e->connected) return ERROR_PIPE_LISTENING;
   if (e->broken && (write || !e->held)) return write ? ERROR_NO_DATA : ERROR_BROKEN_PIPE;
   if (!o->overlapped) {
+    nt_serial_enter(o);
     const DWORD code = block(e, write, buffer, length, done);
+    nt_serial_leave(o);
     if (overlapped) {
       overlapped->Internal = 0;
       overlapped->InternalHigh = done ? *done : 0;
@@ -233,15 +242,29 @@ DWORD nt_pipe_io(struct nt_object *o, bool write, void *buffer, DWORD length, LP
   return ERROR_IO_PENDING;
 }
 
+/* Waits until the other side has read everything, also where the handle is overlapped (documented;
+ * the same under Wine 8.0). */
+DWORD nt_pipe_flush(struct nt_object *o) {
+  struct end *e = (struct end *)nt_ref(o);
+  nt_serial_enter(o);
+  while (e->other && (e->other->held || oldest(e, WRITES))) nt_block(e, -1);
+  const DWORD code = !e->connected ? ERROR_PIPE_LISTENING : e->broken ? ERROR_BROKEN_PIPE : 0;
+  nt_serial_leave(o);
+  nt_unref(o);
+  return code;
+}
+
 BOOL WINAPI GetNamedPipeInfo(HANDLE pipe, LPDWORD flags, LPDWORD out_size, LPDWORD in_size,
                              LPDWORD instances) {
   NT_CALL("GetNamedPipeInfo", ERROR_INVALID_FUNCTION, FALSE);
-  const struct end *e = (const struct end *)nt_lookup_kind(pipe, NT_PIPE);
+  struct end *e = (struct end *)nt_lookup_kind(pipe, NT_PIPE);
   if (!e) NT_REFUSE(nt_lookup(pipe) ? ERROR_INVALID_FUNCTION : ERROR_INVALID_HANDLE, FALSE);
+  nt_serial_enter(&e->o);
   if (flags) *flags = e->server;
   if (out_size) *out_size = ROOM;
   if (in_size) *in_size = ROOM;
   if (instances) *instances = PIPE_UNLIMITED_INSTANCES;
+  nt_serial_leave(&e->o);
   nt_leave();
   return TRUE;
 }

@@ -92,8 +92,11 @@ HANDLE WINAPI CreateIoCompletionPort(HANDLE file, HANDLE existing, ULONG_PTR key
   if (existing && !p) NT_REFUSE(ERROR_INVALID_HANDLE, NULL);
   if (o && (o->kind == NT_PORT || o->kind == NT_EVENT || o->kind == NT_THREAD))
     NT_REFUSE(ERROR_INVALID_PARAMETER, NULL);
-  /* A second port, or a synchronous handle: documented. */
-  if (o && (o->port || !o->overlapped)) NT_REFUSE(ERROR_INVALID_PARAMETER, NULL);
+  /* A second port, or a synchronous handle, which waits for its turn to say so: documented. */
+  if (o) nt_serial_enter(o);
+  const bool refused = o && (o->port || !o->overlapped);
+  if (o) nt_serial_leave(o);
+  if (refused) NT_REFUSE(ERROR_INVALID_PARAMETER, NULL);
   HANDLE port = existing;
   if (!p) {
     port = make_port();
@@ -195,7 +198,7 @@ BOOL WINAPI CancelIoEx(HANDLE file, LPOVERLAPPED overlapped) {
 BOOL WINAPI CancelIo(HANDLE file) { return CancelIoEx(file, NULL); }
 
 BOOL WINAPI GetOverlappedResult(HANDLE file, LPOVERLAPPED overlapped, LPDWORD bytes, BOOL wait) {
-  NT_CALL("GetOverlappedResult", ERROR_INVALID_HANDLE, FALSE);
+  nt_enter(); /* not made to fail: it waits, and says what the operation did */
   if (!nt_lookup(file)) NT_REFUSE(ERROR_INVALID_HANDLE, FALSE);
   while (wait && overlapped->Internal == NT_PENDING) nt_block(overlapped, -1);
   if (overlapped->Internal == NT_PENDING) NT_REFUSE(ERROR_IO_INCOMPLETE, FALSE);

@@ -15,6 +15,7 @@ static uint64_t state;
 
 uint64_t nt_seed(void) { return options.seed; }
 bool nt_is_wine(void) { return options.wine; }
+bool nt_is_layered(void) { return options.lsp != NT_LSP_NONE; }
 bool nt_seed_was_given(void) { return was_booted; }
 const struct nt_options *nt_settings(void) { return &options; }
 

@@ -120,7 +120,7 @@ static uint32_t stream_truth(const struct nt_socket *s) {
   return bits;
 }
 
-uint32_t nt_socket_truth(const struct nt_socket *s, NTSTATUS *status_out) {
+static uint32_t truth(const struct nt_socket *s, NTSTATUS *status_out) {
   if (s->type == SOCK_DGRAM) return NT_SEND | (s->queue ? NT_RECEIVE : 0u);
   switch (s->phase) {
   case NT_LISTENING: return s->arrived ? NT_ACCEPT : 0;
@@ -128,6 +128,12 @@ uint32_t nt_socket_truth(const struct nt_socket *s, NTSTATUS *status_out) {
   case NT_REFUSED: *status_out = NT_CONNECTION_REFUSED; return NT_CONNECT_FAIL;
   default: return 0;
   }
+}
+
+uint32_t nt_socket_truth(struct nt_socket *s, NTSTATUS *status_out) {
+  const uint32_t bits = truth(s, status_out);
+  s->ever |= bits;
+  return bits;
 }
 
 uint32_t nt_truth(SOCKET handle) {
@@ -139,7 +145,18 @@ uint32_t nt_truth(SOCKET handle) {
   return bits;
 }
 
+uint32_t nt_ever(SOCKET handle) {
+  nt_truth(handle);
+  nt_enter();
+  const struct nt_socket *s = nt_socket_of(handle);
+  const uint32_t bits = s ? s->ever : 0;
+  nt_leave();
+  return bits;
+}
+
 void nt_socket_changed(struct nt_socket *s) {
+  NTSTATUS status;
+  nt_socket_truth(s, &status);
   if (!s->closed) nt_afd_indicate(s, 0);
   nt_wake_all(s);
 }

@@ -33,10 +33,11 @@ BOOL WINAPI TlsFree(DWORD i) {
 }
 
 LPVOID WINAPI TlsGetValue(DWORD i) {
-  SetLastError(0);
-  return slots[i];
+  SetLastError(i < SLOTS ? 0 : ERROR_INVALID_PARAMETER);
+  return i < SLOTS ? slots[i] : NULL;
 }
 BOOL WINAPI TlsSetValue(DWORD i, LPVOID value) {
+  if (i >= SLOTS) return SetLastError(ERROR_INVALID_PARAMETER), FALSE;
   slots[i] = value;
   return TRUE;
 }
@@ -55,11 +56,13 @@ HMODULE WINAPI GetModuleHandleA(LPCSTR name) { return name ? (HMODULE)&last_erro
 static intptr_t wine_version(void) { return 80; }
 
 FARPROC WINAPI GetProcAddress(HMODULE module, LPCSTR name) {
-  const bool asks = module && strcmp(name, "wine_get_version") == 0;
   nt_enter();
   const bool wine = nt_is_wine();
   nt_leave();
-  return asks && wine ? wine_version : NULL;
+  if (module && wine && strcmp(name, "wine_get_version") == 0) return wine_version;
+  if (module && !wine && strcmp(name, "QueryUnbiasedInterruptTimePrecise") == 0)
+    return (FARPROC)(void (*)(void))QueryUnbiasedInterruptTimePrecise;
+  return NULL;
 }
 
 /* ---- text --------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The calls of Winsock. Blocking sockets block. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel.h"
@@ -52,9 +53,7 @@ SOCKET WSAAPI socket(int family, int type, int protocol) {
 int WSAAPI closesocket(SOCKET h) {
   nt_enter();
   if (!nt_socket_of(h)) REFUSE(WSAENOTSOCK);
-  HANDLE base = nt_layer_base(h);
-  if (base) nt_close(base);
-  nt_close((HANDLE)h);
+  nt_layer_close((HANDLE)h);
   nt_leave();
   return 0;
 }
@@ -203,6 +202,59 @@ int WSAAPI recvfrom(SOCKET h, char *data, int length, int flags, struct sockaddr
 
 int WSAAPI recv(SOCKET h, char *data, int length, int flags) {
   return recvfrom(h, data, length, flags, NULL, NULL);
+}
+
+/* Pieces are moved as one; without OVERLAPPED only. */
+static void copy_pieces(LPWSABUF pieces, DWORD n, char *one, size_t length, bool out) {
+  for (DWORD i = 0; i < n; i++) {
+    const size_t part = pieces[i].len < length ? pieces[i].len : length;
+    memcpy(out ? pieces[i].buf : one, out ? one : pieces[i].buf, part);
+    one += part;
+    length -= part;
+  }
+}
+
+/* NULL: some of it is not there. */
+static char *make_whole(LPWSABUF pieces, DWORD n, size_t *length_out) {
+  *length_out = 0;
+  for (DWORD i = 0; i < n; i++) {
+    *length_out += pieces[i].len;
+    if (pieces[i].len && !nt_mapped(pieces[i].buf, pieces[i].len)) return NULL;
+  }
+  char *whole = malloc(*length_out + 1);
+  if (!whole) abort();
+  return whole;
+}
+
+int WSAAPI WSASendTo(SOCKET h, LPWSABUF pieces, DWORD n, LPDWORD bytes, DWORD flags,
+                     const struct sockaddr *to, int to_length, LPWSAOVERLAPPED overlapped,
+                     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
+  size_t length;
+  if (overlapped || routine) nt_violation("WSASendTo with OVERLAPPED");
+  char *whole = make_whole(pieces, n, &length);
+  if (!whole) return SetLastError(WSAEFAULT), SOCKET_ERROR;
+  copy_pieces(pieces, n, whole, length, false);
+  const int sent = send_to(h, whole, (int)length, (int)flags, to, to ? to_length : 0);
+  free(whole);
+  if (sent < 0) return SOCKET_ERROR;
+  *bytes = (DWORD)sent;
+  return 0;
+}
+
+int WSAAPI WSARecvFrom(SOCKET h, LPWSABUF pieces, DWORD n, LPDWORD bytes, LPDWORD flags,
+                       struct sockaddr *from, int *from_length, LPWSAOVERLAPPED overlapped,
+                       LPWSAOVERLAPPED_COMPLETION_ROUTINE routine) {
+  size_t length;
+  if (overlapped || routine) nt_violation("WSARecvFrom with OVERLAPPED");
+  char *whole = make_whole(pieces, n, &length);
+  if (!whole) return SetLastError(WSAEFAULT), SOCKET_ERROR;
+  const int got = recvfrom(h, whole, (int)length, (int)*flags, from, from_length);
+  const bool cut = got < 0 && WSAGetLastError() == WSAEMSGSIZE;
+  if (got >= 0 || cut) copy_pieces(pieces, n, whole, cut ? length : (size_t)got, true);
+  free(whole);
+  if (got < 0) return SOCKET_ERROR;
+  *bytes = (DWORD)got;
+  return 0;
 }
 
 int WSAAPI shutdown(SOCKET h, int how) {

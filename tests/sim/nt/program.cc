@@ -20,81 +20,95 @@ void Trace(const char *format, ...) {
   std::fputc('\n', stderr);
 }
 
-namespace {
-
-constexpr int64_t kMillisecond = 1000000;
-
-void Must(bool truth, const char *what, int status = 0) {
+void Must(bool truth, const char *what, int status) {
   if (!truth) nt_violation("%s (%d, code %d)", what, status, evpoll_os_error());
 }
 
-} // namespace
-
-Program::Program(Choices &choices, bool threaded) : choices_(choices), threaded_(threaded) {
+Program::Program(Choices &choices, bool threaded)
+    : choices_(choices), threaded_(threaded), lawless_(!threaded && choices.Chance(1, 16)) {
   model_.many_waiters = threaded;
-  Open();
+  evpoll_os_error(); // the library takes its slots now, not in a call that is to fail
+  for (uint32_t i = 1 + choices_.Below(3); i > 0; i--) pollers_.push_back(Open());
+  p_ = pollers_[0];
+  for (evpoll *p : pollers_)
+    for (uint32_t i = threaded_ ? 1 + choices_.Below(2) : 0; i > 0; i--)
+      waiters_.push_back({this, p});
+  for (Waiter &w : waiters_)
+    threads_.push_back(CreateThread(nullptr, 0, WaitInThread, &w, 0, nullptr));
 }
 
 // ---- opening and closing ------------------------------------------------------------------------
 
-void Program::Open() {
+evpoll *Program::Open() {
   evpoll_options o = {};
   o.struct_size = sizeof o;
   if (!threaded_ && choices_.Chance(1, 2)) o.flags = EVPOLL_OPEN_SINGLE_WAITER;
-  if (!threaded_ && choices_.Chance(1, 4)) o.flags = EVPOLL_OPEN_THREAD_BOUND;
+  if (choices_.Chance(1, 8)) o.flags |= EVPOLL_OPEN_NO_URING;
   o.io_limit = choices_.Chance(1, 2) ? 4 : 64;
   o.pool_threads = 2;
-  Must(evpoll_open(&o, &p_) == 0, "open failed");
-  for (uint32_t i = threaded_ ? 1 + choices_.Below(3) : 0; i > 0; i--)
-    threads_.push_back(CreateThread(nullptr, 0, WaitInThread, this, 0, nullptr));
+  evpoll *p = nullptr;
+  Must(evpoll_open(&o, &p) == 0, "open failed");
+  if (o.flags & EVPOLL_OPEN_NO_URING) pooled_.insert(p);
+  return p;
 }
 
 Program::~Program() { Close(); }
 
 void Program::Close() {
   if (threaded_) {
-    evpoll_shutdown(p_);
-    evpoll_cancel(p_, EVPOLL_OP_ALL);
-    model_.Cancelled(EVPOLL_OP_ALL);
+    for (evpoll *p : pollers_) evpoll_shutdown(p);
+    CancelAll();
     for (HANDLE t : threads_) {
       WaitForSingleObject(t, INFINITE);
       CloseHandle(t);
     }
   }
-  model_.Cancelled(EVPOLL_OP_ALL);
-  const int32_t status = evpoll_close(p_, EVPOLL_INFINITE);
-  Must(status == 0, "close failed", status);
+  model_.CancelledAll();
+  for (evpoll *p : pollers_) {
+    const int32_t status = evpoll_close(p, EVPOLL_INFINITE);
+    Must(status == 0, "close failed", status);
+  }
   model_.Freed();
-  if (file_ >= 0) evpoll_file_close(file_);
-  if (pipe_ >= 0) CloseHandle(reinterpret_cast<HANDLE>(pipe_));
-  if (pipe_client_) CloseHandle(pipe_client_);
-  for (HANDLE h : duplicates_) CloseHandle(h);
-  for (const End &e : ends_) evpoll_socket_close(e.h);
+  for (const Served &s : served_) {
+    Must(CloseHandle(reinterpret_cast<HANDLE>(s.h)), "a handle was closed by somebody else");
+    if (s.client) CloseHandle(s.client);
+  }
+  CheckFiles();
+  for (const End &e : ends_) closesocket(static_cast<SOCKET>(e.h));
 }
 
 // ---- waiting ------------------------------------------------------------------------------------
 
-void Program::Wait(int32_t capacity, int64_t timeout_ns) {
+evpoll *Program::PickPoller() {
+  return pollers_[choices_.Below(static_cast<uint32_t>(pollers_.size()))];
+}
+
+void Program::Wait(evpoll *p, int32_t capacity, int64_t timeout_ns) {
   evpoll_event events[64];
   const uint64_t began = model_.step;
-  const int32_t n = evpoll_wait(p_, events, capacity, timeout_ns);
+  const int32_t n = evpoll_wait(p, events, capacity, timeout_ns);
   Trace("wait, %d events, %lld ns: %d", capacity, static_cast<long long>(timeout_ns), n);
   if (nt_failed()) model_.faulty = true;
   Must(n >= 0 || model_.faulty, "a wait failed", n);
-  for (int32_t i = 0; i < n; i++) model_.Event(p_, events[i], began);
+  for (int32_t i = 0; i < n; i++) model_.Event(p, events[i], began);
   if (n > 0) counters.events += static_cast<uint64_t>(n);
 }
 
+void Program::WaitForAll(int64_t timeout_ns) {
+  for (evpoll *p : pollers_) Wait(p, 64, timeout_ns);
+}
+
 DWORD WINAPI Program::WaitInThread(void *context) {
-  auto *self = static_cast<Program *>(context);
+  const Waiter *waiter = static_cast<Waiter *>(context);
+  Program *self = waiter->program;
   for (;;) {
     evpoll_event events[4];
     const uint64_t began = self->model_.step;
-    const int32_t n = evpoll_wait(self->p_, events, 4, EVPOLL_INFINITE);
+    const int32_t n = evpoll_wait(waiter->p, events, 4, EVPOLL_INFINITE);
     if (nt_failed()) self->model_.faulty = true;
     if (n == EVPOLL_ERR_SHUTDOWN) return 0;
     Must(n > 0 || self->model_.faulty, "a waiter came back with nothing", n);
-    for (int32_t i = 0; i < n; i++) self->model_.Event(self->p_, events[i], began);
+    for (int32_t i = 0; i < n; i++) self->model_.Event(waiter->p, events[i], began);
     if (n > 0) self->counters.events += static_cast<uint64_t>(n);
     if (n < 0) Sleep(1); // a failure that was injected
   }
@@ -103,18 +117,13 @@ DWORD WINAPI Program::WaitInThread(void *context) {
 // Everything arrives, and is waited for. Then nothing may be missing, nor come for nothing.
 void Program::Settle() {
   Trace("settle");
-  while (pipe_ >= 0 && !model_.operations().empty()) { // reads of the pipe wait for ever
-    evpoll_cancel(p_, EVPOLL_OP_ALL);
-    model_.Cancelled(EVPOLL_OP_ALL);
-    break;
-  }
+  if (pipes_ && !model_.operations().empty()) CancelAll(); // reads of a pipe wait for ever
   nt_settle();
   model_.Forget();
   for (int i = 0; i < 200 && (i < 2 || model_.Owes()); i++) {
-    if (threaded_)
-      Sleep(1);
-    else
-      Wait(64, kMillisecond);
+    // The clock stands still while a wait has something to report; a disk takes its time.
+    if (threaded_ || !model_.operations().empty()) Sleep(1);
+    if (!threaded_) WaitForAll(kMillisecond);
     nt_settle();
   }
   model_.CheckNothingOwed();
@@ -123,7 +132,7 @@ void Program::Settle() {
   const Registration *told = nullptr;
   for (int i = 0; i < 20 && (i == 0 || told); i++) {
     model_.Forget();
-    for (int k = 0; k < 2; k++) Wait(64, kMillisecond);
+    for (int k = 0; k < 2; k++) WaitForAll(kMillisecond);
     told = model_.ToldUntrue();
   }
   if (told)
@@ -131,196 +140,123 @@ void Program::Settle() {
                  told->came);
 }
 
-// ---- sockets ------------------------------------------------------------------------------------
+// ---- registrations ------------------------------------------------------------------------------
 
 Program::End *Program::Pick() {
   return ends_.empty() ? nullptr : &ends_[choices_.Below(static_cast<uint32_t>(ends_.size()))];
 }
 
-void Program::Track(evpoll_handle h, bool listener, bool datagram, int32_t port) {
-  Trace("%s %lld",
-        listener   ? "listener"
-        : datagram ? "datagram"
-                   : "stream",
-        static_cast<long long>(h));
-  ends_.push_back({h, 0, listener, datagram, port});
+uint32_t Program::Interest() {
+  return choices_.Below(4) | (choices_.Chance(1, 4) ? EVPOLL_READ_CLOSED : 0);
 }
 
-void Program::MakePair() {
-  evpoll_handle a, b;
-  if (ends_.size() >= 12 || evpoll_socket_pair(&a, &b) < 0) return;
-  Track(a, false, false, 0);
-  Track(b, false, false, 0);
+// G6: while a poll of another poller has not come back it must be, and without one it must not.
+bool Program::MayBeRefused(const End &e, evpoll *p, bool *must_out) const {
+  *must_out = false;
+  const auto owner = owners_.find(e.h);
+  if (owner == owners_.end() || model_.registrations.at(owner->second.token).poller == p)
+    return false;
+  if (threaded_ || nt_is_layered()) return true; // polls of a closed one had another base's number
+  const uintptr_t number = static_cast<uintptr_t>(e.h);
+  *must_out = nt_polls(number, owner->second.since, NT_POLLS_LIVE) > 0;
+  return nt_polls(number, 0, NT_POLLS_ALL) > 0;
 }
 
-void Program::MakeListener() {
-  evpoll_handle l;
-  if (ends_.size() >= 12 || evpoll_socket_tcp_listen("127.0.0.1", 0, 4, &l) < 0) return;
-  int32_t port = 0;
-  char host[EVPOLL_ADDRESS_CAPACITY];
-  evpoll_socket_local_address(l, host, sizeof host, &port);
-  Track(l, true, false, port);
-}
-
-void Program::MakeDatagram() {
-  evpoll_handle u;
-  if (ends_.size() >= 12 || evpoll_socket_udp_bind("127.0.0.1", 0, &u) < 0) return;
-  int32_t port = 0;
-  char host[EVPOLL_ADDRESS_CAPACITY];
-  evpoll_socket_local_address(u, host, sizeof host, &port);
-  Track(u, false, true, port);
-}
-
-// To a listener, or to a port at which nobody is.
-void Program::Connect() {
-  int32_t port = 1 + static_cast<int32_t>(choices_.Below(100));
-  for (const End &e : ends_)
-    if (e.listener && choices_.Chance(2, 3)) port = e.port;
-  evpoll_handle c;
-  if (ends_.size() >= 12 || evpoll_socket_tcp_connect("127.0.0.1", port, &c) < 0) return;
-  Track(c, false, false, 0);
-}
-
-void Program::Accept(End &l) {
-  evpoll_handle s;
-  const int32_t status = evpoll_socket_accept(l.h, &s);
-  if (status == EVPOLL_ERR_WOULD_BLOCK) model_.Blocked(l.h, EVPOLL_READABLE);
-  if (status == 0) Track(s, false, false, 0);
-}
-
-uint32_t Program::Interest() { return choices_.Below(4); }
-
-void Program::Add() {
-  End *e = Pick();
-  if (!e) return;
+void Program::AddTo(End &e, evpoll *p) {
   const uint64_t token = model_.NewToken();
   const uint32_t interest = Interest(), mode = choices_.Below(3);
-  if (threaded_) model_.Added(token, e->h, interest, mode); // its events may overtake the return
-  const int32_t status = evpoll_add(p_, e->h, token, interest, mode);
-  Trace("add %lld, token %llu, interest %x, mode %u: %d", static_cast<long long>(e->h),
-        static_cast<unsigned long long>(token), interest, mode, status);
+  bool must_be_refused = false;
+  const bool may_be_refused = MayBeRefused(e, p, &must_be_refused);
+  const uint64_t since = nt_requests();
+  if (threaded_) model_.Added(token, p, e.h, interest, mode); // its events may overtake the return
+  const int32_t status = evpoll_add(p, e.h, token, interest, mode);
+  Trace("add %lld to %p, token %llu, interest %x, mode %u: %d", static_cast<long long>(e.h),
+        static_cast<void *>(p), static_cast<unsigned long long>(token), interest, mode, status);
   if (nt_failed()) model_.faulty = true;
-  Must(status >= 0 || model_.faulty, "add failed", status);
-  if (!threaded_ && status >= 0) model_.Added(token, e->h, interest, mode);
+  Must(status >= 0 || may_be_refused || model_.faulty, "add failed", status);
+  Must(status == EVPOLL_ERR_BUSY || !must_be_refused || model_.faulty,
+       "add took a socket that another poller watches", status);
   if (threaded_ && status < 0) model_.NotAdded(token);
-  if (status >= 0) e->token = token;
+  if (status < 0) return;
+  if (!threaded_) model_.Added(token, p, e.h, interest, mode);
+  const auto owner = owners_.find(e.h);
+  if (owner != owners_.end() && model_.registrations.at(owner->second.token).poller != p)
+    model_.registrations.at(owner->second.token).lost = true;
+  owners_[e.h] = {token, since};
+  model_.registrations.at(token).shared = e.shared;
+  e.p = p;
+  e.token = token;
+  e.doubtful = true;
+}
+
+void Program::Add() {
+  if (End *e = Pick()) AddTo(*e, e->token && choices_.Chance(1, 2) ? e->p : PickPoller());
+}
+
+// Two pollers want one socket.
+void Program::Contend() {
+  End *e = Pick();
+  if (!e) return;
+  AddTo(*e, PickPoller());
+  AddTo(*e, PickPoller());
 }
 
 void Program::Modify() {
   End *e = Pick();
   if (!e || !e->token) return;
   const uint32_t interest = Interest(), mode = choices_.Below(3);
-  // Its events may overtake the return. A failure leaves what was: the model cannot take that back.
   Registration &r = model_.registrations.at(e->token);
-  if (threaded_) model_.Modified(e->token, interest, mode);
+  const Registration before = r;
+  if (threaded_) model_.Modified(e->token, interest, mode); // its events may overtake the return
   r.changing = threaded_;
-  const int32_t status = evpoll_modify(p_, e->h, e->token, interest, mode);
+  const int32_t status = evpoll_modify(e->p, e->h, e->token, interest, mode);
   r.changing = false;
   Trace("modify %lld, interest %x, mode %u: %d", static_cast<long long>(e->h), interest, mode,
         status);
   if (nt_failed()) model_.faulty = true;
   Must(status == 0 || model_.faulty, "modify failed", status);
   if (status == 0 && !threaded_) model_.Modified(e->token, interest, mode);
+  if (status < 0 && threaded_) model_.Unchanged(e->token, before);
 }
 
 void Program::Rearm() {
   End *e = Pick();
   if (!e || !e->token) return;
   Registration &r = model_.registrations.at(e->token);
-  const uint32_t bits = r.interest & (1 + choices_.Below(3));
+  const uint32_t bits = r.interest & (EVPOLL_READ_CLOSED | (1 + choices_.Below(3)));
   if (!bits) return;
+  const Registration before = r;
   if (threaded_) model_.Rearmed(e->token, bits);
   r.changing = threaded_;
-  const int32_t status = evpoll_rearm(p_, e->h, e->token, bits);
+  const int32_t status = evpoll_rearm(e->p, e->h, e->token, bits);
   r.changing = false;
   Trace("rearm %lld, bits %x: %d", static_cast<long long>(e->h), bits, status);
   if (nt_failed()) model_.faulty = true;
   Must(status == 0 || model_.faulty, "rearm failed", status);
   if (!threaded_ && status == 0) model_.Rearmed(e->token, bits);
+  if (status < 0 && threaded_) model_.Unchanged(e->token, before);
+}
+
+void Program::RemoveOf(End &e) {
+  if (!e.token) return;
+  const int32_t status = evpoll_remove(e.p, e.h, e.token);
+  Trace("remove %lld: %d", static_cast<long long>(e.h), status);
+  if (nt_failed()) model_.faulty = true;
+  Must(status == 0 || model_.faulty, "remove failed", status);
+  model_.Ended(e.token);
+  const auto owner = owners_.find(e.h);
+  if (owner != owners_.end() && owner->second.token == e.token) owners_.erase(owner);
+  e.token = 0;
 }
 
 void Program::Remove() {
-  End *e = Pick();
-  if (!e || !e->token) return;
-  const int32_t status = evpoll_remove(p_, e->h, e->token);
-  Trace("remove %lld: %d", static_cast<long long>(e->h), status);
-  if (nt_failed()) model_.faulty = true;
-  Must(status == 0 || model_.faulty, "remove failed");
-  model_.Ended(e->token);
-  e->token = 0;
-}
-
-void Program::CloseSoon(size_t i, bool remove_first) {
-  End &e = ends_[i];
-  Trace("close %lld, token %llu, remove %d", static_cast<long long>(e.h),
-        static_cast<unsigned long long>(e.token), remove_first);
-  if (e.token && remove_first) {
-    Must(evpoll_remove(p_, e.h, e.token) == 0 || model_.faulty, "remove failed");
-    model_.Ended(e.token);
-  }
-  if (choices_.Chance(1, 4)) {
-    const struct linger abortive = {1, 0};
-    setsockopt(static_cast<SOCKET>(e.h), SOL_SOCKET, SO_LINGER,
-               reinterpret_cast<const char *>(&abortive), sizeof abortive);
-  }
-  model_.Closed(e.h);
-  evpoll_socket_close(e.h);
-  ends_.erase(ends_.begin() + static_cast<std::ptrdiff_t>(i));
-}
-
-void Program::CloseOne() {
-  if (!ends_.empty())
-    CloseSoon(choices_.Below(static_cast<uint32_t>(ends_.size())), choices_.Chance(1, 2));
-}
-
-void Program::Send() {
-  End *e = Pick();
-  if (!e || e->listener) return;
-  static const char data[1024] = {};
-  const uint32_t n = 1 + choices_.Below(4) * 255;
-  if (e->datagram) {
-    evpoll_socket_sendto(e->h, data, n, "127.0.0.1", e->port); // to itself
-    return;
-  }
-  int32_t sent = 0;
-  Trace("send %lld", static_cast<long long>(e->h));
-  for (int i = choices_.Chance(1, 3) ? 16 : 1; i > 0 && sent >= 0; i--)
-    sent = evpoll_socket_send(e->h, data, n);
-  if (sent == EVPOLL_ERR_WOULD_BLOCK) model_.Blocked(e->h, EVPOLL_WRITABLE);
-}
-
-void Program::Receive() {
-  End *e = Pick();
-  if (!e) return;
-  if (e->listener) return Accept(*e);
-  char data[1024];
-  int32_t got = 1;
-  Trace("receive %lld", static_cast<long long>(e->h));
-  for (int i = choices_.Chance(1, 2) ? 64 : 1; i > 0 && got > 0; i--)
-    got = evpoll_socket_recv(e->h, data, sizeof data);
-  if (got == EVPOLL_ERR_WOULD_BLOCK) model_.Blocked(e->h, EVPOLL_READABLE);
-}
-
-void Program::Shutdown() {
-  End *e = Pick();
-  if (e && !e->listener && !e->datagram) evpoll_socket_shutdown(e->h, EVPOLL_SHUTDOWN_WRITE);
-}
-
-// The socket lives on when its handle is closed; the contract asks for remove before that.
-void Program::Duplicate() {
-  if (duplicates_.size() >= 3 || ends_.empty()) return;
-  const size_t i = choices_.Below(static_cast<uint32_t>(ends_.size()));
-  HANDLE copy = nullptr;
-  if (DuplicateHandle(GetCurrentProcess(), reinterpret_cast<HANDLE>(ends_[i].h),
-                      GetCurrentProcess(), &copy, 0, FALSE, DUPLICATE_SAME_ACCESS))
-    duplicates_.push_back(copy);
-  CloseSoon(i, true);
+  if (End *e = Pick()) RemoveOf(*e);
 }
 
 void Program::Step() {
   counters.steps++;
   model_.step++;
-  switch (choices_.Below(28)) {
+  switch (choices_.Below(36)) {
   case 0:
   case 1: return MakePair();
   case 2: return MakeListener();
@@ -341,8 +277,9 @@ void Program::Step() {
   case 17:
   case 18: return Receive();
   case 19: return Shutdown();
-  case 20: return SubmitFile();
-  case 21: return choices_.Chance(1, 2) ? SubmitList() : SubmitPipe();
+  case 20:
+  case 32: return Submit();
+  case 21: return choices_.Chance(1, 2) ? SubmitList() : Submit();
   case 22: return choices_.Chance(1, 2) ? Feed() : Cancel();
   case 23:
     if (choices_.Chance(1, 2)) {
@@ -355,8 +292,17 @@ void Program::Step() {
     }
     return;
   case 24:
-  case 25: return threaded_ ? Sleep(0) : Wait(1 + static_cast<int32_t>(choices_.Below(4)), 0);
-  case 26: return threaded_ ? Sleep(1) : Wait(64, kMillisecond);
+  case 25:
+    return threaded_ ? Sleep(0)
+                     : Wait(PickPoller(), 1 + static_cast<int32_t>(choices_.Below(4)), 0);
+  case 26:
+  case 27: return threaded_ ? Sleep(1) : Wait(PickPoller(), 64, kMillisecond);
+  case 28: return Contend();
+  case 29: return UseNumberAgain();
+  case 30: return Reconnect();
+  case 33:
+  case 34:
+  case 35: return ChangeServed();
   default:
     if (choices_.Chance(1, 4)) Settle();
   }

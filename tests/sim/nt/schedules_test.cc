@@ -23,26 +23,27 @@ uint64_t Variable(const char *name, uint64_t otherwise) {
 }
 
 nt_options OptionsOf(Choices &choices, uint64_t seed) {
-  static const nt_lsp layers[] = {NT_LSP_BASE, NT_LSP_SELECT_ONLY, NT_LSP_POLL_ONLY,
+  static const nt_lsp layers[] = {NT_LSP_BASE, NT_LSP_BELOW, NT_LSP_SELECT_ONLY, NT_LSP_POLL_ONLY,
                                   NT_LSP_BSP_ONLY};
   nt_options o = {};
   o.seed = seed;
   o.wine = choices.Chance(1, 4);
-  o.lsp = choices.Chance(1, 8) ? layers[choices.Below(4)] : NT_LSP_NONE;
+  o.lsp = choices.Chance(1, 8) ? layers[choices.Below(5)] : NT_LSP_NONE;
+  o.layers = 1 + choices.Below(3);
   return o;
 }
 
 // A program that goes round in circles is a failure like any other.
 void Stuck(int) { nt_violation("the program does not end"); }
 
-void RunOne(uint64_t seed, Counters *total) {
+void RunOne(uint64_t seed, bool faults, Counters *total) {
   Choices choices(seed * 0x9e3779b97f4a7c15u);
   const nt_options options = OptionsOf(choices, seed);
   alarm(20);
   nt_boot(&options);
   {
     Program program(choices, choices.Chance(1, 8));
-    if (choices.Chance(1, 5)) nt_fail(nullptr, 1 + choices.Below(200));
+    if (choices.Chance(1, 5) && faults) nt_fail(nullptr, 1 + choices.Below(200));
     program.Run(10 + static_cast<int>(choices.Below(60)));
     total->steps += program.counters.steps;
     total->events += program.counters.events;
@@ -65,16 +66,17 @@ int main() {
   if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(TellSeed);
   std::signal(SIGALRM, Stuck);
   Counters total, warm;
-  RunOne(1, &warm); // what the library does once in a process is done: a seed alone tells the rest
+  RunOne(1, false,
+         &warm); // what the library does once in a process is done: a seed alone tells the rest
   if (const uint64_t seed = Variable("EVPOLL_SIM_SEED", 0)) {
-    RunOne(seed, &total);
+    RunOne(seed, true, &total);
   } else {
     const auto end = std::chrono::steady_clock::now() +
                      std::chrono::seconds(Variable("EVPOLL_SIM_SECONDS", 100000));
     const uint64_t n = Variable("EVPOLL_SIM_SCHEDULES", 100000);
     const uint64_t first = Variable("EVPOLL_SIM_FIRST", 1);
     for (uint64_t i = 0; i < n && std::chrono::steady_clock::now() < end; i++)
-      RunOne(first + i, &total);
+      RunOne(first + i, true, &total);
   }
   std::printf(
       "%llu schedules, %llu steps, %llu events, %llu with a failed call\n",

@@ -5,8 +5,7 @@ namespace CurlFetch;
 
 /// <summary>As much of libcurl's multi interface as is needed here. Its setopt functions are variadic
 /// in C; with one integer or pointer that is the same call on x64.</summary>
-static unsafe partial class Curl
-{
+static unsafe partial class Curl {
     const string Name = "libcurl.so.4";
 
     public const int Url = 10002, WriteData = 10001, WriteFunction = 20011, Private = 10103,
@@ -17,8 +16,7 @@ static unsafe partial class Curl
     public const int SelectIn = 1, SelectOut = 2, SelectError = 4, SocketTimeout = -1;
 
     [StructLayout(LayoutKind.Sequential)]
-    public struct Message
-    {
+    public struct Message {
         public int Kind; // 1: a transfer is over
         public nint Easy;
         public int Result;

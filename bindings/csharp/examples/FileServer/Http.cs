@@ -10,13 +10,11 @@ namespace FileServer;
 /// <param name="HeadOnly">HEAD: the response has no body</param>
 /// <param name="KeepAlive">the connection can carry another request afterwards</param>
 /// <param name="Path">decoded, relative, without dot segments: "docs/index.html"</param>
-readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string Path)
-{
+readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string Path) {
     /// <summary>Parses the first request. Malformed ones are complete: their status says what to
     /// answer.</summary>
     /// <returns>the bytes that it takes up, or 0 if it is not complete yet</returns>
-    public static int Parse(ReadOnlySpan<byte> bytes, out Request request)
-    {
+    public static int Parse(ReadOnlySpan<byte> bytes, out Request request) {
         request = default;
         ReadOnlySpan<byte> rest = bytes, line;
         do
@@ -26,14 +24,12 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
         int status = ParseRequestLine(line, out bool headOnly, out int minor, out string path);
         int hosts = 0;
         bool close = false, keep = false, body = false, bad = false;
-        for (; ; )
-        {
+        for (; ; ) {
             if (!TakeLine(ref rest, out line)) return 0;
             if (line.IsEmpty) break;
             int colon = line.IndexOf((byte)':');
             ReadOnlySpan<byte> name = colon < 0 ? default : line[..colon];
-            if (!IsToken(name) || HasControl(line))
-            {
+            if (!IsToken(name) || HasControl(line)) {
                 bad = true;
                 continue;
             }
@@ -42,8 +38,7 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
             else if (Is(name, "transfer-encoding")) body = true;
             else if (Is(name, "content-length")) body |= !value.SequenceEqual("0"u8);
             else if (Is(name, "connection"))
-                foreach (string option in Encoding.Latin1.GetString(value).Split(','))
-                {
+                foreach (string option in Encoding.Latin1.GetString(value).Split(',')) {
                     close |= option.Trim().Equals("close", StringComparison.OrdinalIgnoreCase);
                     keep |= option.Trim().Equals("keep-alive", StringComparison.OrdinalIgnoreCase);
                 }
@@ -61,8 +56,7 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
         new(bytes.Contains((byte)'\n') ? 431 : 414, false, false, "");
 
     static int ParseRequestLine(ReadOnlySpan<byte> line, out bool headOnly, out int minor,
-        out string path)
-    {
+        out string path) {
         (headOnly, minor, path) = (false, 0, "");
         if (HasControl(line)) return 400;
         ReadOnlySpan<byte> method = TakeWord(ref line), target = TakeWord(ref line);
@@ -77,8 +71,7 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
 
     /// <summary>"/a/b?c" becomes "a/b". Decoding comes before the look for dots, so that "%2e%2e"
     /// is seen.</summary>
-    static int ParseTarget(ReadOnlySpan<byte> target, out string path)
-    {
+    static int ParseTarget(ReadOnlySpan<byte> target, out string path) {
         path = "";
         if (target.Length > 7 && Is(target[..7], "http://"))
         {
@@ -101,15 +94,12 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
         return 200;
     }
 
-    static int Decode(ReadOnlySpan<byte> target, out string path)
-    {
+    static int Decode(ReadOnlySpan<byte> target, out string path) {
         path = "";
         var decoded = new List<byte>(target.Length);
-        for (int i = 0; i < target.Length; i++)
-        {
+        for (int i = 0; i < target.Length; i++) {
             byte c = target[i];
-            if (c == '%')
-            {
+            if (c == '%') {
                 if (i + 2 >= target.Length || !byte.TryParse(target.Slice(i + 1, 2),
                     NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out c))
                     return 400;
@@ -126,8 +116,7 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
         return 200;
     }
 
-    static bool TakeLine(scoped ref ReadOnlySpan<byte> rest, out ReadOnlySpan<byte> line)
-    {
+    static bool TakeLine(scoped ref ReadOnlySpan<byte> rest, out ReadOnlySpan<byte> line) {
         int end = rest.IndexOf((byte)'\n');
         line = end < 0 ? default : rest[..end];
         if (end < 0) return false;
@@ -136,8 +125,7 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
         return true;
     }
 
-    static ReadOnlySpan<byte> TakeWord(scoped ref ReadOnlySpan<byte> rest)
-    {
+    static ReadOnlySpan<byte> TakeWord(scoped ref ReadOnlySpan<byte> rest) {
         int end = rest.IndexOf((byte)' ');
         ReadOnlySpan<byte> word = end < 0 ? rest : rest[..end];
         rest = end < 0 ? default : rest[(end + 1)..];
@@ -147,8 +135,7 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
     static bool Is(ReadOnlySpan<byte> text, string word) =>
         Ascii.EqualsIgnoreCase(text, word);
 
-    static bool HasControl(ReadOnlySpan<byte> text)
-    {
+    static bool HasControl(ReadOnlySpan<byte> text) {
         foreach (byte c in text)
             if (c < ' ' && c != '\t' || c == 127) return true;
         return false;
@@ -160,10 +147,8 @@ readonly record struct Request(int Status, bool HeadOnly, bool KeepAlive, string
 }
 
 /// <summary>What is answered.</summary>
-static class Response
-{
-    static readonly Dictionary<string, string> Types = new(StringComparer.OrdinalIgnoreCase)
-    {
+static class Response {
+    static readonly Dictionary<string, string> Types = new(StringComparer.OrdinalIgnoreCase) {
         [".html"] = "text/html; charset=utf-8", [".css"] = "text/css; charset=utf-8",
         [".js"] = "text/javascript", [".json"] = "application/json",
         [".txt"] = "text/plain; charset=utf-8", [".md"] = "text/plain; charset=utf-8",
@@ -172,8 +157,7 @@ static class Response
         [".gif"] = "image/gif", [".pdf"] = "application/pdf", [".wasm"] = "application/wasm",
     };
 
-    public static string Reason(int status) => status switch
-    {
+    public static string Reason(int status) => status switch {
         200 => "OK",
         400 => "Bad Request",
         403 => "Forbidden",
@@ -186,18 +170,22 @@ static class Response
         _ => "Internal Server Error",
     };
 
-    public static string TypeOf(string path)
-    {
+    public static string TypeOf(string path) {
         int dot = path.LastIndexOf('.');
         return dot >= 0 && Types.TryGetValue(path[dot..], out string? type) ? type
             : "application/octet-stream";
     }
 
-    /// <summary>Writes the head, and the body of a refusal.</summary>
-    public static int Write(Span<byte> into, int status, string type, long length, bool keepAlive,
-        string body = "") => Encoding.UTF8.GetBytes(
-        $"HTTP/1.1 {status} {Reason(status)}\r\nDate: {DateTime.UtcNow:R}\r\n" +
-        $"Content-Type: {type}\r\nContent-Length: {length}\r\n" +
-        "X-Content-Type-Options: nosniff\r\n" + (status == 405 ? "Allow: GET, HEAD\r\n" : "") +
-        $"Connection: {(keepAlive ? "keep-alive" : "close")}\r\n\r\n{body}", into);
+    /// <summary>The head, and the body of a refusal.</summary>
+    public static byte[] Head(int status, Request request, long length, bool keepAlive) {
+        string body = status == 200 ? "" : $"{status} {Reason(status)}\n";
+        string type = status == 200 ? TypeOf(request.Path) : "text/plain; charset=utf-8";
+        return Encoding.UTF8.GetBytes(
+            $"HTTP/1.1 {status} {Reason(status)}\r\nDate: {DateTime.UtcNow:R}\r\n" +
+            $"Content-Type: {type}\r\nContent-Length: {(status == 200 ? length : body.Length)}\r\n" +
+            "X-Content-Type-Options: nosniff\r\n" +
+            (status == 405 ? "Allow: GET, HEAD\r\n" : "") +
+            $"Connection: {(keepAlive ? "keep-alive" : "close")}\r\n\r\n" +
+            (request.HeadOnly ? "" : body));
+    }
 }

@@ -1,188 +1,110 @@
 // SPDX-License-Identifier: MIT
-using System.Net.Sockets;
 using Evpoll;
-using TcpListener = Evpoll.TcpListener;
 
 namespace FileServer;
 
-/// <summary>A static file server: sockets by readiness and files by completion, in one thread. Each
-/// connection is an async method; whatever it awaits, the others go on, and between two awaits
-/// nobody else runs, so that nothing here needs a lock.
-///
-/// A connection has two chunks of 64 KiB: while one is being sent, the other is being read. No more
-/// of a file is read than fits into them, so a slow reader holds up nobody and costs no
-/// memory.</summary>
-sealed class Server(EventLoop loop, TcpListener listener, Options options)
-{
-    const int Chunk = 64 * 1024, MostRequest = 8 * 1024, StopSeconds = 5;
+/// <summary>Whatever a connection awaits, the others go on; between two awaits nobody else runs. Who
+/// makes no progress is sent away by the time limits of his own reads and writes.</summary>
+sealed class Server(EventLoop loop, EvpollListener listener, string folder, int connections,
+    int fileLimit, int idle) {
+    const int MostRequest = 8 * 1024, Piece = 1 << 20, StopMilliseconds = 5000;
 
-    static long Now => Environment.TickCount64 / 1000;
-
-    sealed class Connection(TcpStream stream)
-    {
-        public readonly TcpStream Stream = stream;
-        public bool Between = true; // two requests: has nothing to lose
-        public long Progress = Now;
-    }
-
-    readonly HashSet<Connection> open = [];
-    readonly SemaphoreSlim places = new(options.Connections);
-    int idleSeconds = options.IdleSeconds;
+    readonly Dictionary<EvpollStream, bool> open = []; // true: between two requests
+    readonly SemaphoreSlim places = new(connections), files = new(fileLimit);
     bool stopping;
 
     public long Accepted, Requests, Refused, Bytes;
 
-    public async Task Run()
-    {
-        using var idle = new Timer(_ => loop.Post(ExpireIdle), null, 1000, 1000);
-        while (!stopping)
-        {
+    public async Task Run() {
+        while (!stopping) {
             await places.WaitAsync();
-            try
-            {
-                if (stopping || await listener.AcceptAsync() is not { } stream) break;
-                _ = Serve(stream);
-            }
-            catch (EvpollException e) when (e.Status == Status.Limit)
-            {
-                // No descriptor is left, and each connection needs a second one for its file: take
-                // fewer from now on. The others wait in the backlog.
+            try {
+                _ = Serve(await listener.AcceptAsync());
+            } catch (EvpollException e) when (e.Status is Status.Limit or Status.NoMemory) {
+                // Each connection needs a second descriptor for its file: take fewer from now on.
                 for (int i = open.Count / 2; i > 0; i--) await places.WaitAsync();
-                if (open.Count < 2) await Task.Delay(1000);
                 places.Release();
-            }
-        }
-        while (open.Count > 0) await Task.Delay(10);
+            } catch (ObjectDisposedException) { } // stopping
+        } while (open.Count > 0) await loop.DelayAsync(TimeSpan.FromMilliseconds(10));
     }
 
     /// <summary>Responses that have begun are finished, unless it is said twice.</summary>
-    public void Stop()
-    {
+    public void Stop() {
         if (!stopping) Console.WriteLine("stopping; once more to stop at once");
-        foreach (Connection c in open)
-            if (stopping || c.Between) c.Stream.Dispose();
+        idle = Math.Min(idle, StopMilliseconds);
+        foreach ((EvpollStream stream, bool between) in open.ToArray())
+            if (stopping || between) stream.Dispose();
+            else stream.ReadTimeout = stream.WriteTimeout = idle;
         stopping = true;
         listener.Dispose();
         if (places.CurrentCount == 0) places.Release();
-        idleSeconds = Math.Min(idleSeconds, StopSeconds);
     }
 
-    void ExpireIdle()
-    {
-        foreach (Connection c in open)
-            if (Now - c.Progress >= idleSeconds) c.Stream.Dispose();
-    }
-
-    async Task Serve(TcpStream stream)
-    {
+    async Task Serve(EvpollStream stream) {
         Accepted++;
-        var c = new Connection(stream);
-        open.Add(c);
-        try
-        {
-            stream.SetNoDelay(true); // chunks are large: never hold back the last piece
-            using IoBuffer chunks = loop.Rent(2 * Chunk), input = loop.Rent(MostRequest);
-            await Talk(c, input, chunks[..Chunk], chunks[Chunk..]);
+        open[stream] = true;
+        stream.ReadTimeout = stream.WriteTimeout = idle;
+        try {
+            await Talk(stream, new byte[MostRequest]);
         }
         // The client is gone, or was sent away, or its file became shorter than was promised:
         // cutting the connection is the only way left to tell.
-        catch (Exception e) when (e is EvpollException or ObjectDisposedException
-                                      or EndOfStreamException) { }
-        finally
-        {
+        catch (Exception e) when (e is IOException or ObjectDisposedException or TimeoutException) { }
+        finally {
             stream.Dispose();
-            open.Remove(c);
+            open.Remove(stream);
             places.Release();
         }
     }
 
-    async Task Talk(Connection c, IoBuffer input, Memory<byte> first, Memory<byte> second)
-    {
-        for (int received = 0; ;)
-        {
-            int used = Request.Parse(input.Span[..received], out Request request);
-            if (used == 0 && received < MostRequest)
-            {
-                int n = await c.Stream.ReadAsync(input[received..]);
+    async Task Talk(EvpollStream stream, byte[] input) {
+        for (int received = 0; ;) {
+            int used = Request.Parse(input.AsSpan(0, received), out Request request);
+            if (used == 0 && received < MostRequest) {
+                int n = await stream.ReadAsync(input.AsMemory(received));
                 if (n == 0) return;
                 received += n;
                 continue;
             }
-            if (used == 0) request = Request.TooLong(input.Span[..(used = received)]);
+            if (used == 0) request = Request.TooLong(input.AsSpan(0, used = received));
             // What is left is the next request of a client that does not wait for answers.
-            input.Span[used..received].CopyTo(input.Span);
+            input.AsSpan(used..received).CopyTo(input);
             received -= used;
-            c.Between = false;
-            bool stays = await Respond(c, request, first, second);
-            c.Between = true;
+            open[stream] = false;
+            bool stays = await Respond(stream, request);
+            open[stream] = true;
             if (!stays || stopping) break;
         }
         // Closing with unread bytes in the socket resets the connection, and the client may lose
         // the end of the response. So say that this was all, and read until the client has closed.
-        c.Stream.Shutdown(SocketShutdown.Send);
-        while (await c.Stream.ReadAsync(input) > 0) { }
+        await stream.ShutdownAsync();
+        while (await stream.ReadAsync(input) > 0) { }
     }
 
-    async Task<bool> Respond(Connection c, Request request, Memory<byte> chunk, Memory<byte> other)
-    {
+    async Task<bool> Respond(EvpollStream stream, Request request) {
         int status = request.Status;
-        using LoopFile? file = status == 200 ? Open(request.Path, ref status) : null;
-        Requests++;
         bool stays = request.KeepAlive && !stopping;
-        long size = file?.Length ?? 0, at = 0;
-        if (file == null)
-        {
-            Refused++;
-            string text = $"{status} {Response.Reason(status)}\n";
-            int length = Response.Write(chunk.Span, status, "text/plain; charset=utf-8",
-                text.Length, stays, request.HeadOnly ? "" : text);
-            await Send(c, chunk[..length]);
-            return stays;
-        }
-        int filled = Response.Write(chunk.Span, 200, Response.TypeOf(request.Path), size, stays);
-        if (request.HeadOnly) size = 0;
-        // The head goes in front of the first bytes, so that a small file leaves in one send.
-        int next = (int)Math.Min(size, Chunk - filled);
-        if (next > 0) await Fill(file, chunk.Slice(filled, next), at);
-        for (filled += next, at += next; ; (chunk, other, filled) = (other, chunk, next))
-        {
-            next = (int)Math.Min(size - at, Chunk);
-            Task reading = next > 0 ? Fill(file, other[..next], at) : Task.CompletedTask;
-            at += next;
-            await Send(c, chunk[..filled]);
-            await reading;
-            if (next == 0) return stays;
-        }
-    }
-
-    async ValueTask Send(Connection c, Memory<byte> bytes)
-    {
-        await c.Stream.WriteAllAsync(bytes);
-        Bytes += bytes.Length;
-        c.Progress = Now;
-    }
-
-    /// <summary>Reads may come back short.</summary>
-    static async Task Fill(LoopFile file, Memory<byte> into, long offset)
-    {
-        while (into.Length > 0)
-        {
-            int n = await file.ReadAsync(into, offset);
+        await using EvpollFile? file = status == 200 ? Open(request.Path, ref status) : null;
+        long size = file == null ? 0 : await file.GetLengthAsync();
+        Requests++;
+        if (file == null) Refused++;
+        byte[] head = Response.Head(status, request, size, stays);
+        await stream.WriteAsync(head);
+        Bytes += head.Length;
+        for (long at = 0, n; at < size && !request.HeadOnly; at += n, Bytes += n) {
+            await files.WaitAsync();
+            try { n = await stream.SendFileAsync(file!, at, Math.Min(size - at, Piece)); }
+            finally { files.Release(); }
             if (n == 0) throw new EndOfStreamException();
-            (into, offset) = (into[n..], offset + n);
         }
+        return stays;
     }
 
-    LoopFile? Open(string path, ref int status)
-    {
-        try
-        {
-            return loop.OpenFile(options.Folder + "/" + path);
-        }
-        catch (EvpollException e)
-        {
-            status = e.Status switch
-            {
+    EvpollFile? Open(string path, ref int status) {
+        try {
+            return loop.OpenFile(folder + "/" + path);
+        } catch (EvpollException e) {
+            status = e.Status switch {
                 // Nothing, or a folder, or no file in our sense.
                 Status.NotFound or Status.Invalid or Status.Unsupported => 404,
                 Status.Access => 403,

@@ -5,6 +5,7 @@
  * of its own here. */
 #include "evpoll.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -28,7 +29,22 @@ static evpoll_event held[4096];
 static int32_t held_count; /* the waiter's alone */
 
 PUBLIC uint64_t counting_calls(void) { return counting_total; }
-PUBLIC void counting_hold(int32_t on) { holding = on; }
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
+
+PUBLIC void counting_hold(int32_t on) {
+  pthread_mutex_lock(&lock);
+  holding = on;
+  pthread_cond_broadcast(&released);
+  pthread_mutex_unlock(&lock);
+}
+
+static void until_released(void) {
+  pthread_mutex_lock(&lock);
+  while (holding) pthread_cond_wait(&released, &lock);
+  pthread_mutex_unlock(&lock);
+}
 
 /* What was withheld is there already: no reason to sleep. */
 static int64_t patience(int64_t timeout_ns) { return !holding && held_count > 0 ? 0 : timeout_ns; }
@@ -37,6 +53,11 @@ static int32_t withhold(evpoll *p, evpoll_event *events, int32_t capacity, int64
                         int32_t n) {
   for (;;) {
     int32_t kept = 0;
+    /* A poller that was shut down has something left for as long as it is withheld. */
+    if (n == EVPOLL_ERR_SHUTDOWN && held_count > 0) {
+      until_released();
+      n = 0;
+    }
     for (int32_t i = 0; i < n; i++) {
       if (holding && (events[i].events & (EVPOLL_IO | EVPOLL_IO_LIST)) && held_count < 4096)
         held[held_count++] = events[i];
@@ -68,6 +89,9 @@ PUBLIC int32_t evpoll_wait(evpoll *p, evpoll_event *events, int32_t capacity, in
 /* A poller of which the kernel has not given everything back. */
 PUBLIC int32_t evpoll_close(evpoll *p, int64_t timeout_ns) {
   counting_total++;
-  if (holding && timeout_ns >= 0) return EVPOLL_ERR_TIMEOUT;
+  if (timeout_ns < 0)
+    until_released();
+  else if (holding)
+    return EVPOLL_ERR_TIMEOUT;
   return real_evpoll_close(p, timeout_ns);
 }

@@ -60,7 +60,7 @@ type IO = C.evpoll_io
 // NewRead is a read.
 func NewRead(handle int64, buffer unsafe.Pointer, length, offset int) IO {
 	return IO{handle: C.evpoll_handle(handle), buffer: C.uint64_t(uintptr(buffer)),
-		length: C.uint64_t(length), offset: C.int64_t(offset), code: C.EVPOLL_IO_READ}
+		length: C.uint64_t(length), offset: C.int64_t(offset), code: C.EVPOLL_OP_READ}
 }
 
 // Submit starts operations.

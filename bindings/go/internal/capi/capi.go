@@ -31,10 +31,10 @@ typedef struct { void* array; intgo len; intgo cap; } _goslice_;
 typedef long long swig_type_1;
 typedef long long swig_type_2;
 typedef long long swig_type_3;
-typedef _gostring_ swig_type_4;
-typedef _gostring_ swig_type_5;
-typedef long long swig_type_6;
-typedef long long swig_type_7;
+typedef long long swig_type_4;
+typedef long long swig_type_5;
+typedef _gostring_ swig_type_6;
+typedef _gostring_ swig_type_7;
 typedef long long swig_type_8;
 typedef long long swig_type_9;
 typedef long long swig_type_10;
@@ -83,7 +83,7 @@ typedef long long swig_type_52;
 typedef long long swig_type_53;
 typedef long long swig_type_54;
 typedef long long swig_type_55;
-typedef _gostring_ swig_type_56;
+typedef long long swig_type_56;
 typedef long long swig_type_57;
 typedef long long swig_type_58;
 typedef long long swig_type_59;
@@ -92,16 +92,16 @@ typedef long long swig_type_61;
 typedef long long swig_type_62;
 typedef long long swig_type_63;
 typedef long long swig_type_64;
-typedef _gostring_ swig_type_65;
+typedef long long swig_type_65;
 typedef long long swig_type_66;
 typedef long long swig_type_67;
 typedef long long swig_type_68;
-typedef _gostring_ swig_type_69;
+typedef long long swig_type_69;
 typedef long long swig_type_70;
-typedef long long swig_type_71;
+typedef _gostring_ swig_type_71;
 typedef long long swig_type_72;
 typedef long long swig_type_73;
-typedef _gostring_ swig_type_74;
+typedef long long swig_type_74;
 typedef long long swig_type_75;
 typedef long long swig_type_76;
 typedef long long swig_type_77;
@@ -109,16 +109,16 @@ typedef long long swig_type_78;
 typedef long long swig_type_79;
 typedef long long swig_type_80;
 typedef long long swig_type_81;
-typedef long long swig_type_82;
+typedef _gostring_ swig_type_82;
 typedef long long swig_type_83;
 typedef long long swig_type_84;
 typedef long long swig_type_85;
-typedef long long swig_type_86;
+typedef _gostring_ swig_type_86;
 typedef long long swig_type_87;
 typedef long long swig_type_88;
 typedef long long swig_type_89;
-typedef _gostring_ swig_type_90;
-typedef long long swig_type_91;
+typedef long long swig_type_90;
+typedef _gostring_ swig_type_91;
 typedef long long swig_type_92;
 typedef long long swig_type_93;
 typedef long long swig_type_94;
@@ -134,54 +134,79 @@ typedef long long swig_type_103;
 typedef long long swig_type_104;
 typedef long long swig_type_105;
 typedef long long swig_type_106;
-typedef long long swig_type_107;
-extern void _wrap_Swig_free_capi_d4cdc4053756f3cc(uintptr_t arg1);
-extern uintptr_t _wrap_Swig_malloc_capi_d4cdc4053756f3cc(swig_intgo arg1);
-extern swig_type_1 _wrap_go_path_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_2 arg2);
-extern swig_type_3 _wrap_version_capi_d4cdc4053756f3cc(void);
-extern swig_type_4 _wrap_version_string_capi_d4cdc4053756f3cc(void);
-extern swig_type_5 _wrap_strerror_capi_d4cdc4053756f3cc(swig_type_6 arg1);
-extern swig_type_7 _wrap_info_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_8 _wrap_describe_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_9 arg3);
-extern swig_type_10 _wrap_open_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_11 _wrap_shutdown_capi_d4cdc4053756f3cc(swig_voidp arg1);
-extern swig_type_12 _wrap_close_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_13 arg2);
-extern swig_type_14 _wrap_stats_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_15 _wrap_add_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_16 arg2, swig_type_17 arg3, int arg4, int arg5);
-extern swig_type_18 _wrap_modify_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_19 arg2, swig_type_20 arg3, int arg4, int arg5);
-extern swig_type_21 _wrap_rearm_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_22 arg2, swig_type_23 arg3, int arg4);
-extern swig_type_24 _wrap_remove_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_25 arg2, swig_type_26 arg3);
-extern swig_type_27 _wrap_update_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_28 arg3);
-extern swig_type_29 _wrap_wait_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_30 arg3, swig_type_31 arg4);
-extern swig_type_32 _wrap_turn_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_33 arg3, swig_voidp arg4, swig_type_34 arg5, swig_voidp arg6, swig_type_35 arg7, swig_type_36 arg8);
-extern swig_type_37 _wrap_wake_capi_d4cdc4053756f3cc(swig_voidp arg1);
-extern swig_type_38 _wrap_post_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_39 arg2, swig_type_40 arg3);
-extern swig_type_41 _wrap_attach_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_42 arg2);
-extern swig_type_43 _wrap_submit_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_44 arg3);
-extern swig_type_45 _wrap_submit_list_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2, swig_type_46 arg3, swig_type_47 arg4, swig_voidp arg5);
-extern swig_type_48 _wrap_list_take_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_49 arg2, swig_voidp arg3, swig_type_50 arg4);
-extern swig_type_51 _wrap_cancel_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_52 arg2);
-extern swig_type_53 _wrap_cancel_handle_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_type_54 arg2);
-extern swig_type_55 _wrap_file_open_capi_d4cdc4053756f3cc(swig_type_56 arg1, int arg2, swig_voidp arg3);
-extern swig_type_57 _wrap_file_size_capi_d4cdc4053756f3cc(swig_type_58 arg1, swig_voidp arg2);
-extern swig_type_59 _wrap_file_close_capi_d4cdc4053756f3cc(swig_type_60 arg1);
-extern swig_type_61 _wrap_buffer_alloc_capi_d4cdc4053756f3cc(swig_type_62 arg1, int arg2, swig_voidp arg3);
-extern swig_type_63 _wrap_buffer_free_capi_d4cdc4053756f3cc(swig_voidp arg1);
-extern swig_type_64 _wrap_socket_tcp_listen_capi_d4cdc4053756f3cc(swig_type_65 arg1, swig_type_66 arg2, swig_type_67 arg3, swig_voidp arg4);
-extern swig_type_68 _wrap_socket_tcp_connect_capi_d4cdc4053756f3cc(swig_type_69 arg1, swig_type_70 arg2, swig_voidp arg3);
-extern swig_type_71 _wrap_socket_accept_capi_d4cdc4053756f3cc(swig_type_72 arg1, swig_voidp arg2);
-extern swig_type_73 _wrap_socket_udp_bind_capi_d4cdc4053756f3cc(swig_type_74 arg1, swig_type_75 arg2, swig_voidp arg3);
-extern swig_type_76 _wrap_socket_pair_capi_d4cdc4053756f3cc(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_77 _wrap_socket_recv_capi_d4cdc4053756f3cc(swig_type_78 arg1, swig_voidp arg2, swig_type_79 arg3);
-extern swig_type_80 _wrap_socket_send_capi_d4cdc4053756f3cc(swig_type_81 arg1, swig_voidp arg2, swig_type_82 arg3);
-extern swig_type_83 _wrap_socket_recvfrom_capi_d4cdc4053756f3cc(swig_type_84 arg1, swig_voidp arg2, swig_type_85 arg3, swig_voidp arg4, swig_type_86 arg5, swig_voidp arg6);
-extern swig_type_87 _wrap_socket_sendto_capi_d4cdc4053756f3cc(swig_type_88 arg1, swig_voidp arg2, swig_type_89 arg3, swig_type_90 arg4, swig_type_91 arg5);
-extern swig_type_92 _wrap_socket_shutdown_capi_d4cdc4053756f3cc(swig_type_93 arg1, swig_type_94 arg2);
-extern swig_type_95 _wrap_socket_take_error_capi_d4cdc4053756f3cc(swig_type_96 arg1, swig_voidp arg2);
-extern swig_type_97 _wrap_socket_local_address_capi_d4cdc4053756f3cc(swig_type_98 arg1, swig_voidp arg2, swig_type_99 arg3, swig_voidp arg4);
-extern swig_type_100 _wrap_socket_peer_address_capi_d4cdc4053756f3cc(swig_type_101 arg1, swig_voidp arg2, swig_type_102 arg3, swig_voidp arg4);
-extern swig_type_103 _wrap_socket_set_nodelay_capi_d4cdc4053756f3cc(swig_type_104 arg1, swig_type_105 arg2);
-extern swig_type_106 _wrap_socket_close_capi_d4cdc4053756f3cc(swig_type_107 arg1);
+typedef _gostring_ swig_type_107;
+typedef long long swig_type_108;
+typedef long long swig_type_109;
+typedef long long swig_type_110;
+typedef long long swig_type_111;
+typedef long long swig_type_112;
+typedef long long swig_type_113;
+typedef long long swig_type_114;
+typedef long long swig_type_115;
+typedef long long swig_type_116;
+typedef long long swig_type_117;
+typedef long long swig_type_118;
+typedef long long swig_type_119;
+typedef long long swig_type_120;
+typedef long long swig_type_121;
+typedef long long swig_type_122;
+typedef long long swig_type_123;
+typedef long long swig_type_124;
+extern void _wrap_Swig_free_capi_4e46dc38ae132ec1(uintptr_t arg1);
+extern uintptr_t _wrap_Swig_malloc_capi_4e46dc38ae132ec1(swig_intgo arg1);
+extern swig_type_1 _wrap_go_do_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_2 arg3, swig_voidp arg4, int arg5);
+extern swig_type_3 _wrap_go_path_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_4 arg2);
+extern swig_type_5 _wrap_version_capi_4e46dc38ae132ec1(void);
+extern swig_type_6 _wrap_version_string_capi_4e46dc38ae132ec1(void);
+extern swig_type_7 _wrap_strerror_capi_4e46dc38ae132ec1(swig_type_8 arg1);
+extern swig_type_9 _wrap_now_capi_4e46dc38ae132ec1(void);
+extern swig_type_10 _wrap_info_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_11 _wrap_describe_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_12 arg3);
+extern swig_type_13 _wrap_open_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_14 _wrap_poller_handle_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_15 _wrap_shutdown_capi_4e46dc38ae132ec1(swig_voidp arg1);
+extern swig_type_16 _wrap_close_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_17 arg2);
+extern swig_type_18 _wrap_stats_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_19 _wrap_add_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_20 arg2, swig_type_21 arg3, int arg4, int arg5);
+extern swig_type_22 _wrap_modify_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_23 arg2, swig_type_24 arg3, int arg4, int arg5);
+extern swig_type_25 _wrap_rearm_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_26 arg2, swig_type_27 arg3, int arg4);
+extern swig_type_28 _wrap_remove_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_29 arg2, swig_type_30 arg3);
+extern swig_type_31 _wrap_update_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_32 arg3);
+extern swig_type_33 _wrap_wait_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_34 arg3, swig_type_35 arg4);
+extern swig_type_36 _wrap_turn_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_37 arg3, swig_voidp arg4, swig_type_38 arg5, swig_voidp arg6, swig_type_39 arg7, swig_type_40 arg8);
+extern swig_type_41 _wrap_wake_capi_4e46dc38ae132ec1(swig_voidp arg1);
+extern swig_type_42 _wrap_post_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_43 arg2, swig_type_44 arg3);
+extern swig_type_45 _wrap_submit_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_46 arg3);
+extern swig_type_47 _wrap_submit_list_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_48 arg3, swig_type_49 arg4, swig_voidp arg5);
+extern swig_type_50 _wrap_list_take_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_51 arg2, swig_voidp arg3, swig_type_52 arg4);
+extern swig_type_53 _wrap_cancel_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_54 arg2);
+extern swig_type_55 _wrap_cancel_all_capi_4e46dc38ae132ec1(swig_voidp arg1);
+extern swig_type_56 _wrap_cancel_handle_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_57 arg2);
+extern swig_type_58 _wrap_cancel_token_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_59 arg2, swig_type_60 arg3);
+extern swig_type_61 _wrap_retime_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_62 arg2, swig_type_63 arg3, swig_type_64 arg4);
+extern swig_type_65 _wrap_hold_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_66 arg2, swig_type_67 arg3);
+extern swig_type_68 _wrap_release_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_69 arg2);
+extern swig_type_70 _wrap_file_open_capi_4e46dc38ae132ec1(swig_type_71 arg1, int arg2, int arg3, swig_voidp arg4);
+extern swig_type_72 _wrap_file_size_capi_4e46dc38ae132ec1(swig_type_73 arg1, swig_voidp arg2);
+extern swig_type_74 _wrap_file_close_capi_4e46dc38ae132ec1(swig_type_75 arg1);
+extern swig_type_76 _wrap_reopen_capi_4e46dc38ae132ec1(swig_type_77 arg1, swig_voidp arg2);
+extern swig_type_78 _wrap_buffer_alloc_capi_4e46dc38ae132ec1(swig_type_79 arg1, int arg2, swig_voidp arg3);
+extern swig_type_80 _wrap_buffer_free_capi_4e46dc38ae132ec1(swig_voidp arg1);
+extern swig_type_81 _wrap_socket_tcp_listen_capi_4e46dc38ae132ec1(swig_type_82 arg1, swig_type_83 arg2, swig_type_84 arg3, swig_voidp arg4);
+extern swig_type_85 _wrap_socket_tcp_connect_capi_4e46dc38ae132ec1(swig_type_86 arg1, swig_type_87 arg2, swig_voidp arg3);
+extern swig_type_88 _wrap_socket_accept_capi_4e46dc38ae132ec1(swig_type_89 arg1, swig_voidp arg2);
+extern swig_type_90 _wrap_socket_udp_bind_capi_4e46dc38ae132ec1(swig_type_91 arg1, swig_type_92 arg2, swig_voidp arg3);
+extern swig_type_93 _wrap_socket_pair_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_94 _wrap_socket_recv_capi_4e46dc38ae132ec1(swig_type_95 arg1, swig_voidp arg2, swig_type_96 arg3);
+extern swig_type_97 _wrap_socket_send_capi_4e46dc38ae132ec1(swig_type_98 arg1, swig_voidp arg2, swig_type_99 arg3);
+extern swig_type_100 _wrap_socket_recvfrom_capi_4e46dc38ae132ec1(swig_type_101 arg1, swig_voidp arg2, swig_type_102 arg3, swig_voidp arg4, swig_type_103 arg5, swig_voidp arg6);
+extern swig_type_104 _wrap_socket_sendto_capi_4e46dc38ae132ec1(swig_type_105 arg1, swig_voidp arg2, swig_type_106 arg3, swig_type_107 arg4, swig_type_108 arg5);
+extern swig_type_109 _wrap_socket_shutdown_capi_4e46dc38ae132ec1(swig_type_110 arg1, swig_type_111 arg2);
+extern swig_type_112 _wrap_socket_take_error_capi_4e46dc38ae132ec1(swig_type_113 arg1, swig_voidp arg2);
+extern swig_type_114 _wrap_socket_local_address_capi_4e46dc38ae132ec1(swig_type_115 arg1, swig_voidp arg2, swig_type_116 arg3, swig_voidp arg4);
+extern swig_type_117 _wrap_socket_peer_address_capi_4e46dc38ae132ec1(swig_type_118 arg1, swig_voidp arg2, swig_type_119 arg3, swig_voidp arg4);
+extern swig_type_120 _wrap_socket_set_nodelay_capi_4e46dc38ae132ec1(swig_type_121 arg1, swig_type_122 arg2);
+extern swig_type_123 _wrap_socket_close_capi_4e46dc38ae132ec1(swig_type_124 arg1);
 #undef intgo
 */
 import "C"
@@ -221,13 +246,24 @@ func swigCopyString(s string) string {
 
 func Swig_free(arg1 uintptr) {
 	_swig_i_0 := arg1
-	C._wrap_Swig_free_capi_d4cdc4053756f3cc(C.uintptr_t(_swig_i_0))
+	C._wrap_Swig_free_capi_4e46dc38ae132ec1(C.uintptr_t(_swig_i_0))
 }
 
 func Swig_malloc(arg1 int) (_swig_ret uintptr) {
 	var swig_r uintptr
 	_swig_i_0 := arg1
-	swig_r = (uintptr)(C._wrap_Swig_malloc_capi_d4cdc4053756f3cc(C.swig_intgo(_swig_i_0)))
+	swig_r = (uintptr)(C._wrap_Swig_malloc_capi_4e46dc38ae132ec1(C.swig_intgo(_swig_i_0)))
+	return swig_r
+}
+
+func Go_do(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 uint64, arg4 unsafe.Pointer, arg5 uint32) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	_swig_i_4 := arg5
+	swig_r = (int64)(C._wrap_go_do_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_2(_swig_i_2), C.swig_voidp(_swig_i_3), C.int(_swig_i_4)))
 	return swig_r
 }
 
@@ -235,7 +271,7 @@ func Go_path(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_go_path_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_2(_swig_i_1)))
+	swig_r = (int64)(C._wrap_go_path_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_4(_swig_i_1)))
 	return swig_r
 }
 
@@ -257,7 +293,7 @@ const EVPOLL_ERR_TIMEOUT int = -10
 const EVPOLL_ERR_SHUTDOWN int = -11
 const EVPOLL_ERR_UNSUPPORTED int = -12
 const EVPOLL_ERR_VERSION int = -13
-const EVPOLL_ERR_THREAD int = -14
+const EVPOLL_ERR_EXPIRED int = -14
 const EVPOLL_ERR_FORKED int = -15
 const EVPOLL_ERR_CANCELLED int = -16
 const EVPOLL_ERR_PARTIAL int = -17
@@ -291,17 +327,38 @@ const EVPOLL_POST int = 0x2000
 const EVPOLL_LEVEL int = 0
 const EVPOLL_EDGE int = 1
 const EVPOLL_ONESHOT int = 2
+const EVPOLL_OPERATIONS int = 3
 const EVPOLL_CHANGE_ADD int = 1
 const EVPOLL_CHANGE_MODIFY int = 2
 const EVPOLL_CHANGE_REARM int = 3
 const EVPOLL_CHANGE_REMOVE int = 4
-const EVPOLL_IO_READ int = 1
-const EVPOLL_IO_WRITE int = 2
-const EVPOLL_IO_FSYNC int = 5
-const EVPOLL_IO_FDATASYNC int = 6
-const EVPOLL_IO_INLINE int = 0x10
+const EVPOLL_OP_READ int = 1
+const EVPOLL_OP_WRITE int = 2
+const EVPOLL_OP_READV int = 3
+const EVPOLL_OP_WRITEV int = 4
+const EVPOLL_OP_FSYNC int = 5
+const EVPOLL_OP_FDATASYNC int = 6
+const EVPOLL_OP_CLOSE int = 7
+const EVPOLL_OP_POLL int = 8
+const EVPOLL_OP_ACCEPT int = 9
+const EVPOLL_OP_CONNECT int = 10
+const EVPOLL_OP_RECV_MESSAGE int = 11
+const EVPOLL_OP_SEND_MESSAGE int = 12
+const EVPOLL_OP_SEND_FILE int = 13
+const EVPOLL_OP_SHUTDOWN int = 14
+const EVPOLL_OP_SIZE int = 15
+const EVPOLL_OP_TRUNCATE int = 16
+const EVPOLL_OP_APPEND int = 17
+const EVPOLL_OP_TIMER int = 18
+const EVPOLL_OPF_INLINE int = 0x1
+const EVPOLL_OPF_NOWAIT int = 0x2
+const EVPOLL_OPF_ALL int = 0x4
+const EVPOLL_OPF_DURABLE int = 0x8
+const EVPOLL_OPF_ABSOLUTE int = 0x10
+const EVPOLL_OPF_ABORT int = 0x20
+const EVPOLL_OPF_MORE int = 0x40
 const EVPOLL_OPEN_SINGLE_WAITER int = 0x1
-const EVPOLL_OPEN_THREAD_BOUND int = 0x2
+const EVPOLL_OPEN_INTERRUPTIBLE int = 0x2
 const EVPOLL_OPEN_NO_URING int = 0x4
 const EVPOLL_OPEN_NATIVE_IO_ONLY int = 0x8
 const EVPOLL_FEATURE_PRIORITY int = 0x1
@@ -325,23 +382,31 @@ const EVPOLL_FILE_CREATE int = 0x4
 const EVPOLL_FILE_EXCLUSIVE int = 0x8
 const EVPOLL_FILE_TRUNCATE int = 0x10
 const EVPOLL_FILE_DIRECT int = 0x20
+const EVPOLL_FILE_APPEND int = 0x40
+const EVPOLL_FILE_DURABLE int = 0x80
+const EVPOLL_FAMILY_NONE int = 0
+const EVPOLL_FAMILY_IPV4 int = 1
+const EVPOLL_FAMILY_IPV6 int = 2
+const EVPOLL_FAMILY_UNIX int = 3
+const EVPOLL_MESSAGE_PEEK int = 0x1
+const EVPOLL_MESSAGE_TRUNCATED int = 0x2
+const EVPOLL_MESSAGE_CONTROL_TRUNCATED int = 0x4
 const EVPOLL_SHUTDOWN_READ int = 1
 const EVPOLL_SHUTDOWN_WRITE int = 2
 const EVPOLL_SHUTDOWN_BOTH int = 3
 const EVPOLL_INFINITE int = -1
-const EVPOLL_OP_ALL int = 1
 const EVPOLL_IN_PROGRESS int = 1
 const EVPOLL_ADDRESS_CAPACITY int = 64
 
 func Version() (_swig_ret int64) {
 	var swig_r int64
-	swig_r = (int64)(C._wrap_version_capi_d4cdc4053756f3cc())
+	swig_r = (int64)(C._wrap_version_capi_4e46dc38ae132ec1())
 	return swig_r
 }
 
 func Version_string() (_swig_ret string) {
 	var swig_r string
-	swig_r_p := C._wrap_version_string_capi_d4cdc4053756f3cc()
+	swig_r_p := C._wrap_version_string_capi_4e46dc38ae132ec1()
 	swig_r = *(*string)(unsafe.Pointer(&swig_r_p))
 	var swig_r_1 string
 	swig_r_1 = swigCopyString(swig_r)
@@ -351,18 +416,24 @@ func Version_string() (_swig_ret string) {
 func Strerror(arg1 int64) (_swig_ret string) {
 	var swig_r string
 	_swig_i_0 := arg1
-	swig_r_p := C._wrap_strerror_capi_d4cdc4053756f3cc(C.swig_type_6(_swig_i_0))
+	swig_r_p := C._wrap_strerror_capi_4e46dc38ae132ec1(C.swig_type_8(_swig_i_0))
 	swig_r = *(*string)(unsafe.Pointer(&swig_r_p))
 	var swig_r_1 string
 	swig_r_1 = swigCopyString(swig_r)
 	return swig_r_1
 }
 
+func Now() (_swig_ret int64) {
+	var swig_r int64
+	swig_r = (int64)(C._wrap_now_capi_4e46dc38ae132ec1())
+	return swig_r
+}
+
 func Info(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_info_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_info_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -371,7 +442,7 @@ func Describe(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret i
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_describe_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_9(_swig_i_2)))
+	swig_r = (int64)(C._wrap_describe_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_12(_swig_i_2)))
 	return swig_r
 }
 
@@ -379,14 +450,22 @@ func Open(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_open_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_open_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	return swig_r
+}
+
+func Poller_handle(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	swig_r = (int64)(C._wrap_poller_handle_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func Shutdown(arg1 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_shutdown_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0)))
+	swig_r = (int64)(C._wrap_shutdown_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0)))
 	return swig_r
 }
 
@@ -394,7 +473,7 @@ func Close(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_close_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_13(_swig_i_1)))
+	swig_r = (int64)(C._wrap_close_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_17(_swig_i_1)))
 	return swig_r
 }
 
@@ -402,7 +481,7 @@ func Stats(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_stats_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_stats_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -413,7 +492,7 @@ func Add(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32, arg5 uint32)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_add_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_16(_swig_i_1), C.swig_type_17(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
+	swig_r = (int64)(C._wrap_add_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_20(_swig_i_1), C.swig_type_21(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
 	return swig_r
 }
 
@@ -424,7 +503,7 @@ func Modify(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32, arg5 uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_modify_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_19(_swig_i_1), C.swig_type_20(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
+	swig_r = (int64)(C._wrap_modify_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_23(_swig_i_1), C.swig_type_24(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
 	return swig_r
 }
 
@@ -434,7 +513,7 @@ func Rearm(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32) (_swig_ret
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_rearm_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_22(_swig_i_1), C.swig_type_23(_swig_i_2), C.int(_swig_i_3)))
+	swig_r = (int64)(C._wrap_rearm_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_26(_swig_i_1), C.swig_type_27(_swig_i_2), C.int(_swig_i_3)))
 	return swig_r
 }
 
@@ -443,7 +522,7 @@ func Remove(arg1 unsafe.Pointer, arg2 int64, arg3 uint64) (_swig_ret int64) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_remove_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_25(_swig_i_1), C.swig_type_26(_swig_i_2)))
+	swig_r = (int64)(C._wrap_remove_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_29(_swig_i_1), C.swig_type_30(_swig_i_2)))
 	return swig_r
 }
 
@@ -452,7 +531,7 @@ func Update(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_update_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_28(_swig_i_2)))
+	swig_r = (int64)(C._wrap_update_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_32(_swig_i_2)))
 	return swig_r
 }
 
@@ -462,7 +541,7 @@ func Wait(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 int64) (_sw
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_wait_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_30(_swig_i_2), C.swig_type_31(_swig_i_3)))
+	swig_r = (int64)(C._wrap_wait_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_34(_swig_i_2), C.swig_type_35(_swig_i_3)))
 	return swig_r
 }
 
@@ -476,14 +555,14 @@ func Turn(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 unsafe.Poin
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int64)(C._wrap_turn_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_33(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_34(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_type_35(_swig_i_6), C.swig_type_36(_swig_i_7)))
+	swig_r = (int64)(C._wrap_turn_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_37(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_38(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_type_39(_swig_i_6), C.swig_type_40(_swig_i_7)))
 	return swig_r
 }
 
 func Wake(arg1 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_wake_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0)))
+	swig_r = (int64)(C._wrap_wake_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0)))
 	return swig_r
 }
 
@@ -492,15 +571,7 @@ func Post(arg1 unsafe.Pointer, arg2 uint64, arg3 int64) (_swig_ret int64) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_post_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_39(_swig_i_1), C.swig_type_40(_swig_i_2)))
-	return swig_r
-}
-
-func Attach(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
-	var swig_r int64
-	_swig_i_0 := arg1
-	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_attach_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_42(_swig_i_1)))
+	swig_r = (int64)(C._wrap_post_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_43(_swig_i_1), C.swig_type_44(_swig_i_2)))
 	return swig_r
 }
 
@@ -509,7 +580,7 @@ func Submit(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_submit_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_44(_swig_i_2)))
+	swig_r = (int64)(C._wrap_submit_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_46(_swig_i_2)))
 	return swig_r
 }
 
@@ -520,7 +591,7 @@ func Submit_list(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_submit_list_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_46(_swig_i_2), C.swig_type_47(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int64)(C._wrap_submit_list_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_48(_swig_i_2), C.swig_type_49(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	return swig_r
 }
 
@@ -530,7 +601,7 @@ func List_take(arg1 unsafe.Pointer, arg2 uint64, arg3 unsafe.Pointer, arg4 int64
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_list_take_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_49(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_type_50(_swig_i_3)))
+	swig_r = (int64)(C._wrap_list_take_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_51(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_type_52(_swig_i_3)))
 	return swig_r
 }
 
@@ -538,7 +609,14 @@ func Cancel(arg1 unsafe.Pointer, arg2 uint64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_cancel_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_52(_swig_i_1)))
+	swig_r = (int64)(C._wrap_cancel_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_54(_swig_i_1)))
+	return swig_r
+}
+
+func Cancel_all(arg1 unsafe.Pointer) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	swig_r = (int64)(C._wrap_cancel_all_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0)))
 	return swig_r
 }
 
@@ -546,16 +624,53 @@ func Cancel_handle(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_cancel_handle_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_type_54(_swig_i_1)))
+	swig_r = (int64)(C._wrap_cancel_handle_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_57(_swig_i_1)))
 	return swig_r
 }
 
-func File_open(arg1 string, arg2 uint32, arg3 unsafe.Pointer) (_swig_ret int64) {
+func Cancel_token(arg1 unsafe.Pointer, arg2 int64, arg3 uint64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_file_open_capi_d4cdc4053756f3cc(*(*C.swig_type_56)(unsafe.Pointer(&_swig_i_0)), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_cancel_token_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_59(_swig_i_1), C.swig_type_60(_swig_i_2)))
+	return swig_r
+}
+
+func Retime(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 int64) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int64)(C._wrap_retime_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_62(_swig_i_1), C.swig_type_63(_swig_i_2), C.swig_type_64(_swig_i_3)))
+	return swig_r
+}
+
+func Hold(arg1 unsafe.Pointer, arg2 int64, arg3 uint64) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	swig_r = (int64)(C._wrap_hold_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_66(_swig_i_1), C.swig_type_67(_swig_i_2)))
+	return swig_r
+}
+
+func Release(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	swig_r = (int64)(C._wrap_release_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_69(_swig_i_1)))
+	return swig_r
+}
+
+func File_open(arg1 string, arg2 uint32, arg3 uint32, arg4 unsafe.Pointer) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int64)(C._wrap_file_open_capi_4e46dc38ae132ec1(*(*C.swig_type_71)(unsafe.Pointer(&_swig_i_0)), C.int(_swig_i_1), C.int(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -566,14 +681,22 @@ func File_size(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_file_size_capi_d4cdc4053756f3cc(C.swig_type_58(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_file_size_capi_4e46dc38ae132ec1(C.swig_type_73(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func File_close(arg1 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_file_close_capi_d4cdc4053756f3cc(C.swig_type_60(_swig_i_0)))
+	swig_r = (int64)(C._wrap_file_close_capi_4e46dc38ae132ec1(C.swig_type_75(_swig_i_0)))
+	return swig_r
+}
+
+func Reopen(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	swig_r = (int64)(C._wrap_reopen_capi_4e46dc38ae132ec1(C.swig_type_77(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -582,14 +705,14 @@ func Buffer_alloc(arg1 uint64, arg2 uint32, arg3 unsafe.Pointer) (_swig_ret int6
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_buffer_alloc_capi_d4cdc4053756f3cc(C.swig_type_62(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_buffer_alloc_capi_4e46dc38ae132ec1(C.swig_type_79(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
 func Buffer_free(arg1 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_buffer_free_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0)))
+	swig_r = (int64)(C._wrap_buffer_free_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0)))
 	return swig_r
 }
 
@@ -599,7 +722,7 @@ func Socket_tcp_listen(arg1 string, arg2 int64, arg3 int64, arg4 unsafe.Pointer)
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_tcp_listen_capi_d4cdc4053756f3cc(*(*C.swig_type_65)(unsafe.Pointer(&_swig_i_0)), C.swig_type_66(_swig_i_1), C.swig_type_67(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_tcp_listen_capi_4e46dc38ae132ec1(*(*C.swig_type_82)(unsafe.Pointer(&_swig_i_0)), C.swig_type_83(_swig_i_1), C.swig_type_84(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -611,7 +734,7 @@ func Socket_tcp_connect(arg1 string, arg2 int64, arg3 unsafe.Pointer) (_swig_ret
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_tcp_connect_capi_d4cdc4053756f3cc(*(*C.swig_type_69)(unsafe.Pointer(&_swig_i_0)), C.swig_type_70(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_tcp_connect_capi_4e46dc38ae132ec1(*(*C.swig_type_86)(unsafe.Pointer(&_swig_i_0)), C.swig_type_87(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -622,7 +745,7 @@ func Socket_accept(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_accept_capi_d4cdc4053756f3cc(C.swig_type_72(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_accept_capi_4e46dc38ae132ec1(C.swig_type_89(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -631,7 +754,7 @@ func Socket_udp_bind(arg1 string, arg2 int64, arg3 unsafe.Pointer) (_swig_ret in
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_udp_bind_capi_d4cdc4053756f3cc(*(*C.swig_type_74)(unsafe.Pointer(&_swig_i_0)), C.swig_type_75(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_udp_bind_capi_4e46dc38ae132ec1(*(*C.swig_type_91)(unsafe.Pointer(&_swig_i_0)), C.swig_type_92(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -642,7 +765,7 @@ func Socket_pair(arg1 unsafe.Pointer, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_pair_capi_d4cdc4053756f3cc(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_pair_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -651,7 +774,7 @@ func Socket_recv(arg1 int64, arg2 unsafe.Pointer, arg3 uint64) (_swig_ret int64)
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_recv_capi_d4cdc4053756f3cc(C.swig_type_78(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_79(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_recv_capi_4e46dc38ae132ec1(C.swig_type_95(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_96(_swig_i_2)))
 	return swig_r
 }
 
@@ -660,7 +783,7 @@ func Socket_send(arg1 int64, arg2 unsafe.Pointer, arg3 uint64) (_swig_ret int64)
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_send_capi_d4cdc4053756f3cc(C.swig_type_81(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_82(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_send_capi_4e46dc38ae132ec1(C.swig_type_98(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_99(_swig_i_2)))
 	return swig_r
 }
 
@@ -672,7 +795,7 @@ func Socket_recvfrom(arg1 int64, arg2 unsafe.Pointer, arg3 uint64, arg4 unsafe.P
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int64)(C._wrap_socket_recvfrom_capi_d4cdc4053756f3cc(C.swig_type_84(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_85(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_86(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int64)(C._wrap_socket_recvfrom_capi_4e46dc38ae132ec1(C.swig_type_101(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_102(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_103(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	return swig_r
 }
 
@@ -683,7 +806,7 @@ func Socket_sendto(arg1 int64, arg2 unsafe.Pointer, arg3 uint64, arg4 string, ar
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_socket_sendto_capi_d4cdc4053756f3cc(C.swig_type_88(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_89(_swig_i_2), *(*C.swig_type_90)(unsafe.Pointer(&_swig_i_3)), C.swig_type_91(_swig_i_4)))
+	swig_r = (int64)(C._wrap_socket_sendto_capi_4e46dc38ae132ec1(C.swig_type_105(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_106(_swig_i_2), *(*C.swig_type_107)(unsafe.Pointer(&_swig_i_3)), C.swig_type_108(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg4
 	}
@@ -694,7 +817,7 @@ func Socket_shutdown(arg1 int64, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_shutdown_capi_d4cdc4053756f3cc(C.swig_type_93(_swig_i_0), C.swig_type_94(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_shutdown_capi_4e46dc38ae132ec1(C.swig_type_110(_swig_i_0), C.swig_type_111(_swig_i_1)))
 	return swig_r
 }
 
@@ -702,7 +825,7 @@ func Socket_take_error(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_take_error_capi_d4cdc4053756f3cc(C.swig_type_96(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_take_error_capi_4e46dc38ae132ec1(C.swig_type_113(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -712,7 +835,7 @@ func Socket_local_address(arg1 int64, arg2 unsafe.Pointer, arg3 int64, arg4 unsa
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_local_address_capi_d4cdc4053756f3cc(C.swig_type_98(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_99(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_local_address_capi_4e46dc38ae132ec1(C.swig_type_115(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_116(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
@@ -722,7 +845,7 @@ func Socket_peer_address(arg1 int64, arg2 unsafe.Pointer, arg3 int64, arg4 unsaf
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_peer_address_capi_d4cdc4053756f3cc(C.swig_type_101(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_102(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_peer_address_capi_4e46dc38ae132ec1(C.swig_type_118(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_119(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
@@ -730,13 +853,13 @@ func Socket_set_nodelay(arg1 int64, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_set_nodelay_capi_d4cdc4053756f3cc(C.swig_type_104(_swig_i_0), C.swig_type_105(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_set_nodelay_capi_4e46dc38ae132ec1(C.swig_type_121(_swig_i_0), C.swig_type_122(_swig_i_1)))
 	return swig_r
 }
 
 func Socket_close(arg1 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_socket_close_capi_d4cdc4053756f3cc(C.swig_type_107(_swig_i_0)))
+	swig_r = (int64)(C._wrap_socket_close_capi_4e46dc38ae132ec1(C.swig_type_124(_swig_i_0)))
 	return swig_r
 }

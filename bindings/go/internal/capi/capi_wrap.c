@@ -197,13 +197,32 @@ static long long evp_go_result(int32_t status) {
 }
 
 
+static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memory, uint32_t interest) {
+  evpoll_handle handle = io->handle;
+  int32_t status = evpoll_hold(p, handle, name);
+  if (status < 0) return status;
+  if (memory) io->buffer = EVPOLL_ADDR(memory);
+  status = evpoll_submit(p, io, 1);
+  if (memory) io->buffer = 0;
+  if (status >= 0 && interest && io->status == EVPOLL_ERR_WOULD_BLOCK) {
+    io->code = EVPOLL_OP_POLL;
+    io->flags = EVPOLL_OPF_INLINE;
+    io->offset = 0;
+    io->length = interest;
+    status = evpoll_submit(p, io, 1);
+  }
+  evpoll_release(p, handle);
+  return status < 0 ? status : 0;
+}
+
+
 int32_t evpoll_go_path(char *text_out, int32_t capacity);
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-void _wrap_Swig_free_capi_d4cdc4053756f3cc(void *_swig_go_0) {
+void _wrap_Swig_free_capi_4e46dc38ae132ec1(void *_swig_go_0) {
   void *arg1 = (void *) 0 ;
   
   arg1 = *(void **)&_swig_go_0; 
@@ -213,7 +232,7 @@ void _wrap_Swig_free_capi_d4cdc4053756f3cc(void *_swig_go_0) {
 }
 
 
-void *_wrap_Swig_malloc_capi_d4cdc4053756f3cc(intgo _swig_go_0) {
+void *_wrap_Swig_malloc_capi_4e46dc38ae132ec1(intgo _swig_go_0) {
   int arg1 ;
   void *result = 0 ;
   void *_swig_go_result;
@@ -226,7 +245,31 @@ void *_wrap_Swig_malloc_capi_d4cdc4053756f3cc(intgo _swig_go_0) {
 }
 
 
-long long _wrap_go_path_capi_d4cdc4053756f3cc(char *_swig_go_0, long long _swig_go_1) {
+long long _wrap_go_do_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2, void *_swig_go_3, int _swig_go_4) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_io *arg2 = (evpoll_io *) 0 ;
+  uint64_t arg3 ;
+  void *arg4 = (void *) 0 ;
+  uint32_t arg5 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  arg2 = (evpoll_io *)_swig_go_1; 
+  arg3 = (uint64_t)_swig_go_2; 
+  arg4 = (void *)_swig_go_3; 
+  arg5 = (uint32_t)_swig_go_4; 
+  
+  result = (int32_t)evpoll_go_do(arg1,arg2,arg3,arg4,arg5);
+  _swig_go_result = evp_go_result(result); 
+  
+  
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_go_path_capi_4e46dc38ae132ec1(char *_swig_go_0, long long _swig_go_1) {
   char *arg1 = (char *) 0 ;
   int32_t arg2 ;
   int32_t result;
@@ -242,7 +285,7 @@ long long _wrap_go_path_capi_d4cdc4053756f3cc(char *_swig_go_0, long long _swig_
 }
 
 
-long long _wrap_version_capi_d4cdc4053756f3cc() {
+long long _wrap_version_capi_4e46dc38ae132ec1() {
   int32_t result;
   long long _swig_go_result;
   
@@ -253,7 +296,7 @@ long long _wrap_version_capi_d4cdc4053756f3cc() {
 }
 
 
-_gostring_ _wrap_version_string_capi_d4cdc4053756f3cc() {
+_gostring_ _wrap_version_string_capi_4e46dc38ae132ec1() {
   char *result = 0 ;
   _gostring_ _swig_go_result;
   
@@ -264,7 +307,7 @@ _gostring_ _wrap_version_string_capi_d4cdc4053756f3cc() {
 }
 
 
-_gostring_ _wrap_strerror_capi_d4cdc4053756f3cc(long long _swig_go_0) {
+_gostring_ _wrap_strerror_capi_4e46dc38ae132ec1(long long _swig_go_0) {
   int32_t arg1 ;
   char *result = 0 ;
   _gostring_ _swig_go_result;
@@ -277,14 +320,25 @@ _gostring_ _wrap_strerror_capi_d4cdc4053756f3cc(long long _swig_go_0) {
 }
 
 
-long long _wrap_info_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, struct evpoll_info *_swig_go_1) {
+long long _wrap_now_capi_4e46dc38ae132ec1() {
+  int64_t result;
+  long long _swig_go_result;
+  
+  
+  result = (int64_t)evpoll_now();
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+long long _wrap_info_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, struct evpoll_poller_info *_swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
-  struct evpoll_info *arg2 = (struct evpoll_info *) 0 ;
+  struct evpoll_poller_info *arg2 = (struct evpoll_poller_info *) 0 ;
   int32_t result;
   long long _swig_go_result;
   
   arg1 = (evpoll *)_swig_go_0; 
-  arg2 = (struct evpoll_info *)_swig_go_1; 
+  arg2 = (struct evpoll_poller_info *)_swig_go_1; 
   
   result = (int32_t)evpoll_info(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
@@ -294,7 +348,7 @@ long long _wrap_info_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, struct evpoll_inf
 }
 
 
-long long _wrap_describe_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, char *_swig_go_1, long long _swig_go_2) {
+long long _wrap_describe_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, char *_swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   char *arg2 = (char *) 0 ;
   int32_t arg3 ;
@@ -313,7 +367,7 @@ long long _wrap_describe_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, char *_swig_g
 }
 
 
-long long _wrap_open_capi_d4cdc4053756f3cc(evpoll_options *_swig_go_0, evpoll **_swig_go_1) {
+long long _wrap_open_capi_4e46dc38ae132ec1(evpoll_options *_swig_go_0, evpoll **_swig_go_1) {
   evpoll_options *arg1 = (evpoll_options *) 0 ;
   evpoll **arg2 = (evpoll **) 0 ;
   int32_t result;
@@ -330,7 +384,24 @@ long long _wrap_open_capi_d4cdc4053756f3cc(evpoll_options *_swig_go_0, evpoll **
 }
 
 
-long long _wrap_shutdown_capi_d4cdc4053756f3cc(evpoll *_swig_go_0) {
+long long _wrap_poller_handle_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, evpoll_handle *_swig_go_1) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle *arg2 = (evpoll_handle *) 0 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  arg2 = (evpoll_handle *)_swig_go_1; 
+  
+  result = (int32_t)evpoll_poller_handle(arg1,arg2);
+  _swig_go_result = evp_go_result(result); 
+  
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_shutdown_capi_4e46dc38ae132ec1(evpoll *_swig_go_0) {
   evpoll *arg1 = (evpoll *) 0 ;
   int32_t result;
   long long _swig_go_result;
@@ -344,7 +415,7 @@ long long _wrap_shutdown_capi_d4cdc4053756f3cc(evpoll *_swig_go_0) {
 }
 
 
-long long _wrap_close_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1) {
+long long _wrap_close_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   int64_t arg2 ;
   int32_t result;
@@ -360,14 +431,14 @@ long long _wrap_close_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_
 }
 
 
-long long _wrap_stats_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, struct evpoll_stats *_swig_go_1) {
+long long _wrap_stats_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, struct evpoll_poller_stats *_swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
-  struct evpoll_stats *arg2 = (struct evpoll_stats *) 0 ;
+  struct evpoll_poller_stats *arg2 = (struct evpoll_poller_stats *) 0 ;
   int32_t result;
   long long _swig_go_result;
   
   arg1 = (evpoll *)_swig_go_0; 
-  arg2 = (struct evpoll_stats *)_swig_go_1; 
+  arg2 = (struct evpoll_poller_stats *)_swig_go_1; 
   
   result = (int32_t)evpoll_stats(arg1,arg2);
   _swig_go_result = evp_go_result(result); 
@@ -377,7 +448,7 @@ long long _wrap_stats_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, struct evpoll_st
 }
 
 
-long long _wrap_add_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3, int _swig_go_4) {
+long long _wrap_add_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3, int _swig_go_4) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   uint64_t arg3 ;
@@ -399,7 +470,7 @@ long long _wrap_add_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go
 }
 
 
-long long _wrap_modify_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3, int _swig_go_4) {
+long long _wrap_modify_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3, int _swig_go_4) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   uint64_t arg3 ;
@@ -421,7 +492,7 @@ long long _wrap_modify_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig
 }
 
 
-long long _wrap_rearm_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3) {
+long long _wrap_rearm_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, int _swig_go_3) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   uint64_t arg3 ;
@@ -441,7 +512,7 @@ long long _wrap_rearm_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_
 }
 
 
-long long _wrap_remove_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
+long long _wrap_remove_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   uint64_t arg3 ;
@@ -459,7 +530,7 @@ long long _wrap_remove_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig
 }
 
 
-long long _wrap_update_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_change *_swig_go_1, long long _swig_go_2) {
+long long _wrap_update_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, evpoll_change *_swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_change *arg2 = (evpoll_change *) 0 ;
   int32_t arg3 ;
@@ -478,7 +549,7 @@ long long _wrap_update_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_change *
 }
 
 
-long long _wrap_wait_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_event *_swig_go_1, long long _swig_go_2, long long _swig_go_3) {
+long long _wrap_wait_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, evpoll_event *_swig_go_1, long long _swig_go_2, long long _swig_go_3) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_event *arg2 = (evpoll_event *) 0 ;
   int32_t arg3 ;
@@ -499,7 +570,7 @@ long long _wrap_wait_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_event *_sw
 }
 
 
-long long _wrap_turn_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_change *_swig_go_1, long long _swig_go_2, evpoll_io *_swig_go_3, long long _swig_go_4, evpoll_event *_swig_go_5, long long _swig_go_6, long long _swig_go_7) {
+long long _wrap_turn_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, evpoll_change *_swig_go_1, long long _swig_go_2, evpoll_io *_swig_go_3, long long _swig_go_4, evpoll_event *_swig_go_5, long long _swig_go_6, long long _swig_go_7) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_change *arg2 = (evpoll_change *) 0 ;
   int32_t arg3 ;
@@ -530,7 +601,7 @@ long long _wrap_turn_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_change *_s
 }
 
 
-long long _wrap_wake_capi_d4cdc4053756f3cc(evpoll *_swig_go_0) {
+long long _wrap_wake_capi_4e46dc38ae132ec1(evpoll *_swig_go_0) {
   evpoll *arg1 = (evpoll *) 0 ;
   int32_t result;
   long long _swig_go_result;
@@ -544,7 +615,7 @@ long long _wrap_wake_capi_d4cdc4053756f3cc(evpoll *_swig_go_0) {
 }
 
 
-long long _wrap_post_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
+long long _wrap_post_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   uint64_t arg2 ;
   int64_t arg3 ;
@@ -562,23 +633,7 @@ long long _wrap_post_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_g
 }
 
 
-long long _wrap_attach_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1) {
-  evpoll *arg1 = (evpoll *) 0 ;
-  evpoll_handle arg2 ;
-  int32_t result;
-  long long _swig_go_result;
-  
-  arg1 = (evpoll *)_swig_go_0; 
-  arg2 = (evpoll_handle)_swig_go_1; 
-  
-  result = (int32_t)evpoll_attach(arg1,arg2);
-  _swig_go_result = evp_go_result(result); 
-  
-  return _swig_go_result;
-}
-
-
-long long _wrap_submit_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2) {
+long long _wrap_submit_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_io *arg2 = (evpoll_io *) 0 ;
   int32_t arg3 ;
@@ -597,7 +652,7 @@ long long _wrap_submit_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_io *_swi
 }
 
 
-long long _wrap_submit_list_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2, long long _swig_go_3, uint64_t *_swig_go_4) {
+long long _wrap_submit_list_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, evpoll_io *_swig_go_1, long long _swig_go_2, long long _swig_go_3, uint64_t *_swig_go_4) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_io *arg2 = (evpoll_io *) 0 ;
   int32_t arg3 ;
@@ -621,7 +676,7 @@ long long _wrap_submit_list_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, evpoll_io 
 }
 
 
-long long _wrap_list_take_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1, evpoll_result *_swig_go_2, long long _swig_go_3) {
+long long _wrap_list_take_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, evpoll_result *_swig_go_2, long long _swig_go_3) {
   evpoll *arg1 = (evpoll *) 0 ;
   uint64_t arg2 ;
   evpoll_result *arg3 = (evpoll_result *) 0 ;
@@ -642,7 +697,7 @@ long long _wrap_list_take_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _s
 }
 
 
-long long _wrap_cancel_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1) {
+long long _wrap_cancel_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   uint64_t arg2 ;
   int32_t result;
@@ -658,7 +713,21 @@ long long _wrap_cancel_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig
 }
 
 
-long long _wrap_cancel_handle_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long long _swig_go_1) {
+long long _wrap_cancel_all_capi_4e46dc38ae132ec1(evpoll *_swig_go_0) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  
+  result = (int32_t)evpoll_cancel_all(arg1);
+  _swig_go_result = evp_go_result(result); 
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_cancel_handle_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1) {
   evpoll *arg1 = (evpoll *) 0 ;
   evpoll_handle arg2 ;
   int32_t result;
@@ -674,10 +743,83 @@ long long _wrap_cancel_handle_capi_d4cdc4053756f3cc(evpoll *_swig_go_0, long lon
 }
 
 
-long long _wrap_file_open_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, int _swig_go_1, evpoll_handle *_swig_go_2) {
+long long _wrap_cancel_token_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  uint64_t arg3 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  arg2 = (evpoll_handle)_swig_go_1; 
+  arg3 = (uint64_t)_swig_go_2; 
+  
+  result = (int32_t)evpoll_cancel_token(arg1,arg2,arg3);
+  _swig_go_result = evp_go_result(result); 
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_retime_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2, long long _swig_go_3) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  uint64_t arg3 ;
+  int64_t arg4 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  arg2 = (evpoll_handle)_swig_go_1; 
+  arg3 = (uint64_t)_swig_go_2; 
+  arg4 = (int64_t)_swig_go_3; 
+  
+  result = (int32_t)evpoll_retime(arg1,arg2,arg3,arg4);
+  _swig_go_result = evp_go_result(result); 
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_hold_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1, long long _swig_go_2) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  uint64_t arg3 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  arg2 = (evpoll_handle)_swig_go_1; 
+  arg3 = (uint64_t)_swig_go_2; 
+  
+  result = (int32_t)evpoll_hold(arg1,arg2,arg3);
+  _swig_go_result = evp_go_result(result); 
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_release_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, long long _swig_go_1) {
+  evpoll *arg1 = (evpoll *) 0 ;
+  evpoll_handle arg2 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll *)_swig_go_0; 
+  arg2 = (evpoll_handle)_swig_go_1; 
+  
+  result = (int32_t)evpoll_release(arg1,arg2);
+  _swig_go_result = evp_go_result(result); 
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_file_open_capi_4e46dc38ae132ec1(_gostring_ _swig_go_0, int _swig_go_1, int _swig_go_2, evpoll_handle *_swig_go_3) {
   char *arg1 = (char *) 0 ;
   uint32_t arg2 ;
-  evpoll_handle *arg3 = (evpoll_handle *) 0 ;
+  uint32_t arg3 ;
+  evpoll_handle *arg4 = (evpoll_handle *) 0 ;
   int32_t result;
   long long _swig_go_result;
   
@@ -687,9 +829,10 @@ long long _wrap_file_open_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, int _swig
   arg1[_swig_go_0.n] = '\0';
   
   arg2 = (uint32_t)_swig_go_1; 
-  arg3 = (evpoll_handle *)_swig_go_2; 
+  arg3 = (uint32_t)_swig_go_2; 
+  arg4 = (evpoll_handle *)_swig_go_3; 
   
-  result = (int32_t)evpoll_file_open((char const *)arg1,arg2,arg3);
+  result = (int32_t)evpoll_file_open((char const *)arg1,arg2,arg3,arg4);
   _swig_go_result = evp_go_result(result); 
   free(arg1); 
   
@@ -697,7 +840,7 @@ long long _wrap_file_open_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, int _swig
 }
 
 
-long long _wrap_file_size_capi_d4cdc4053756f3cc(long long _swig_go_0, int64_t *_swig_go_1) {
+long long _wrap_file_size_capi_4e46dc38ae132ec1(long long _swig_go_0, int64_t *_swig_go_1) {
   evpoll_handle arg1 ;
   int64_t *arg2 = (int64_t *) 0 ;
   int32_t result;
@@ -713,7 +856,7 @@ long long _wrap_file_size_capi_d4cdc4053756f3cc(long long _swig_go_0, int64_t *_
 }
 
 
-long long _wrap_file_close_capi_d4cdc4053756f3cc(long long _swig_go_0) {
+long long _wrap_file_close_capi_4e46dc38ae132ec1(long long _swig_go_0) {
   evpoll_handle arg1 ;
   int32_t result;
   long long _swig_go_result;
@@ -726,7 +869,23 @@ long long _wrap_file_close_capi_d4cdc4053756f3cc(long long _swig_go_0) {
 }
 
 
-long long _wrap_buffer_alloc_capi_d4cdc4053756f3cc(long long _swig_go_0, int _swig_go_1, void **_swig_go_2) {
+long long _wrap_reopen_capi_4e46dc38ae132ec1(long long _swig_go_0, evpoll_handle *_swig_go_1) {
+  evpoll_handle arg1 ;
+  evpoll_handle *arg2 = (evpoll_handle *) 0 ;
+  int32_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll_handle)_swig_go_0; 
+  arg2 = (evpoll_handle *)_swig_go_1; 
+  
+  result = (int32_t)evpoll_reopen(arg1,arg2);
+  _swig_go_result = evp_go_result(result); 
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_buffer_alloc_capi_4e46dc38ae132ec1(long long _swig_go_0, int _swig_go_1, void **_swig_go_2) {
   uint64_t arg1 ;
   uint32_t arg2 ;
   void **arg3 = (void **) 0 ;
@@ -744,7 +903,7 @@ long long _wrap_buffer_alloc_capi_d4cdc4053756f3cc(long long _swig_go_0, int _sw
 }
 
 
-long long _wrap_buffer_free_capi_d4cdc4053756f3cc(void *_swig_go_0) {
+long long _wrap_buffer_free_capi_4e46dc38ae132ec1(void *_swig_go_0) {
   void *arg1 = (void *) 0 ;
   int32_t result;
   long long _swig_go_result;
@@ -758,7 +917,7 @@ long long _wrap_buffer_free_capi_d4cdc4053756f3cc(void *_swig_go_0) {
 }
 
 
-long long _wrap_socket_tcp_listen_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, long long _swig_go_1, long long _swig_go_2, evpoll_handle *_swig_go_3) {
+long long _wrap_socket_tcp_listen_capi_4e46dc38ae132ec1(_gostring_ _swig_go_0, long long _swig_go_1, long long _swig_go_2, evpoll_handle *_swig_go_3) {
   char *arg1 = (char *) 0 ;
   int32_t arg2 ;
   int32_t arg3 ;
@@ -783,7 +942,7 @@ long long _wrap_socket_tcp_listen_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, l
 }
 
 
-long long _wrap_socket_tcp_connect_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, long long _swig_go_1, evpoll_handle *_swig_go_2) {
+long long _wrap_socket_tcp_connect_capi_4e46dc38ae132ec1(_gostring_ _swig_go_0, long long _swig_go_1, evpoll_handle *_swig_go_2) {
   char *arg1 = (char *) 0 ;
   int32_t arg2 ;
   evpoll_handle *arg3 = (evpoll_handle *) 0 ;
@@ -806,7 +965,7 @@ long long _wrap_socket_tcp_connect_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, 
 }
 
 
-long long _wrap_socket_accept_capi_d4cdc4053756f3cc(long long _swig_go_0, evpoll_handle *_swig_go_1) {
+long long _wrap_socket_accept_capi_4e46dc38ae132ec1(long long _swig_go_0, evpoll_handle *_swig_go_1) {
   evpoll_handle arg1 ;
   evpoll_handle *arg2 = (evpoll_handle *) 0 ;
   int32_t result;
@@ -822,7 +981,7 @@ long long _wrap_socket_accept_capi_d4cdc4053756f3cc(long long _swig_go_0, evpoll
 }
 
 
-long long _wrap_socket_udp_bind_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, long long _swig_go_1, evpoll_handle *_swig_go_2) {
+long long _wrap_socket_udp_bind_capi_4e46dc38ae132ec1(_gostring_ _swig_go_0, long long _swig_go_1, evpoll_handle *_swig_go_2) {
   char *arg1 = (char *) 0 ;
   int32_t arg2 ;
   evpoll_handle *arg3 = (evpoll_handle *) 0 ;
@@ -845,7 +1004,7 @@ long long _wrap_socket_udp_bind_capi_d4cdc4053756f3cc(_gostring_ _swig_go_0, lon
 }
 
 
-long long _wrap_socket_pair_capi_d4cdc4053756f3cc(evpoll_handle *_swig_go_0, evpoll_handle *_swig_go_1) {
+long long _wrap_socket_pair_capi_4e46dc38ae132ec1(evpoll_handle *_swig_go_0, evpoll_handle *_swig_go_1) {
   evpoll_handle *arg1 = (evpoll_handle *) 0 ;
   evpoll_handle *arg2 = (evpoll_handle *) 0 ;
   int32_t result;
@@ -862,7 +1021,7 @@ long long _wrap_socket_pair_capi_d4cdc4053756f3cc(evpoll_handle *_swig_go_0, evp
 }
 
 
-long long _wrap_socket_recv_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2) {
+long long _wrap_socket_recv_capi_4e46dc38ae132ec1(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2) {
   evpoll_handle arg1 ;
   void *arg2 = (void *) 0 ;
   uint64_t arg3 ;
@@ -880,7 +1039,7 @@ long long _wrap_socket_recv_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_s
 }
 
 
-long long _wrap_socket_send_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2) {
+long long _wrap_socket_send_capi_4e46dc38ae132ec1(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2) {
   evpoll_handle arg1 ;
   void *arg2 = (void *) 0 ;
   uint64_t arg3 ;
@@ -898,7 +1057,7 @@ long long _wrap_socket_send_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_s
 }
 
 
-long long _wrap_socket_recvfrom_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2, char *_swig_go_3, long long _swig_go_4, int32_t *_swig_go_5) {
+long long _wrap_socket_recvfrom_capi_4e46dc38ae132ec1(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2, char *_swig_go_3, long long _swig_go_4, int32_t *_swig_go_5) {
   evpoll_handle arg1 ;
   void *arg2 = (void *) 0 ;
   uint64_t arg3 ;
@@ -924,7 +1083,7 @@ long long _wrap_socket_recvfrom_capi_d4cdc4053756f3cc(long long _swig_go_0, void
 }
 
 
-long long _wrap_socket_sendto_capi_d4cdc4053756f3cc(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2, _gostring_ _swig_go_3, long long _swig_go_4) {
+long long _wrap_socket_sendto_capi_4e46dc38ae132ec1(long long _swig_go_0, void *_swig_go_1, long long _swig_go_2, _gostring_ _swig_go_3, long long _swig_go_4) {
   evpoll_handle arg1 ;
   void *arg2 = (void *) 0 ;
   uint64_t arg3 ;
@@ -951,7 +1110,7 @@ long long _wrap_socket_sendto_capi_d4cdc4053756f3cc(long long _swig_go_0, void *
 }
 
 
-long long _wrap_socket_shutdown_capi_d4cdc4053756f3cc(long long _swig_go_0, long long _swig_go_1) {
+long long _wrap_socket_shutdown_capi_4e46dc38ae132ec1(long long _swig_go_0, long long _swig_go_1) {
   evpoll_handle arg1 ;
   int32_t arg2 ;
   int32_t result;
@@ -966,7 +1125,7 @@ long long _wrap_socket_shutdown_capi_d4cdc4053756f3cc(long long _swig_go_0, long
 }
 
 
-long long _wrap_socket_take_error_capi_d4cdc4053756f3cc(long long _swig_go_0, int32_t *_swig_go_1) {
+long long _wrap_socket_take_error_capi_4e46dc38ae132ec1(long long _swig_go_0, int32_t *_swig_go_1) {
   evpoll_handle arg1 ;
   int32_t *arg2 = (int32_t *) 0 ;
   int32_t result;
@@ -982,7 +1141,7 @@ long long _wrap_socket_take_error_capi_d4cdc4053756f3cc(long long _swig_go_0, in
 }
 
 
-long long _wrap_socket_local_address_capi_d4cdc4053756f3cc(long long _swig_go_0, char *_swig_go_1, long long _swig_go_2, int32_t *_swig_go_3) {
+long long _wrap_socket_local_address_capi_4e46dc38ae132ec1(long long _swig_go_0, char *_swig_go_1, long long _swig_go_2, int32_t *_swig_go_3) {
   evpoll_handle arg1 ;
   char *arg2 = (char *) 0 ;
   int32_t arg3 ;
@@ -1003,7 +1162,7 @@ long long _wrap_socket_local_address_capi_d4cdc4053756f3cc(long long _swig_go_0,
 }
 
 
-long long _wrap_socket_peer_address_capi_d4cdc4053756f3cc(long long _swig_go_0, char *_swig_go_1, long long _swig_go_2, int32_t *_swig_go_3) {
+long long _wrap_socket_peer_address_capi_4e46dc38ae132ec1(long long _swig_go_0, char *_swig_go_1, long long _swig_go_2, int32_t *_swig_go_3) {
   evpoll_handle arg1 ;
   char *arg2 = (char *) 0 ;
   int32_t arg3 ;
@@ -1024,7 +1183,7 @@ long long _wrap_socket_peer_address_capi_d4cdc4053756f3cc(long long _swig_go_0, 
 }
 
 
-long long _wrap_socket_set_nodelay_capi_d4cdc4053756f3cc(long long _swig_go_0, long long _swig_go_1) {
+long long _wrap_socket_set_nodelay_capi_4e46dc38ae132ec1(long long _swig_go_0, long long _swig_go_1) {
   evpoll_handle arg1 ;
   int32_t arg2 ;
   int32_t result;
@@ -1039,7 +1198,7 @@ long long _wrap_socket_set_nodelay_capi_d4cdc4053756f3cc(long long _swig_go_0, l
 }
 
 
-long long _wrap_socket_close_capi_d4cdc4053756f3cc(long long _swig_go_0) {
+long long _wrap_socket_close_capi_4e46dc38ae132ec1(long long _swig_go_0) {
   evpoll_handle arg1 ;
   int32_t result;
   long long _swig_go_result;

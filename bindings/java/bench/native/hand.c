@@ -7,6 +7,7 @@
 JNIEXPORT jlong JNICALL Java_org_evpoll_bench_Hand_open(JNIEnv *, jclass);
 JNIEXPORT jlong JNICALL Java_org_evpoll_bench_Hand_address(JNIEnv *, jclass, jobject);
 JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_add(JNIEnv *, jclass, jlong, jlong, jlong);
+JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_addFile(JNIEnv *, jclass, jlong, jlong);
 JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_submit(JNIEnv *, jclass, jlong, jlong, jint);
 JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_wait(JNIEnv *, jclass, jlong, jlong, jint, jlong);
 
@@ -28,6 +29,13 @@ JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_add(JNIEnv *env, jclass type, 
   (void)env;
   (void)type;
   return evpoll_add((evpoll *)(intptr_t)p, handle, (uint64_t)token, EVPOLL_READABLE, EVPOLL_LEVEL);
+}
+
+JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_addFile(JNIEnv *env, jclass type, jlong p,
+                                                          jlong handle) {
+  (void)env;
+  (void)type;
+  return evpoll_add((evpoll *)(intptr_t)p, handle, 0, 0, EVPOLL_OPERATIONS);
 }
 
 JNIEXPORT jint JNICALL Java_org_evpoll_bench_Hand_submit(JNIEnv *env, jclass type, jlong p,

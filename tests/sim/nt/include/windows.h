@@ -125,8 +125,10 @@ typedef BOOL(CALLBACK *PINIT_ONCE_FN)(PINIT_ONCE, PVOID, PVOID *);
 #define DELETE                0x00010000
 #define FILE_READ_DATA        0x0001
 #define FILE_WRITE_DATA       0x0002
+#define FILE_APPEND_DATA      0x0004
 #define FILE_READ_ATTRIBUTES  0x0080
 #define FILE_WRITE_ATTRIBUTES 0x0100
+#define FILE_GENERIC_WRITE    0x00120116
 #define FILE_SHARE_READ       0x1
 #define FILE_SHARE_WRITE      0x2
 #define FILE_SHARE_DELETE     0x4
@@ -206,8 +208,12 @@ typedef struct _FILE_END_OF_FILE_INFO {
 DWORD WINAPI GetLastError(void);
 void WINAPI SetLastError(DWORD code);
 typedef intptr_t (*FARPROC)(void);
-/* Only to find out whether this is Wine. */
+/* Only to find out whether this is Wine, and to get the clock. */
 HMODULE WINAPI GetModuleHandleA(LPCSTR name);
+#define GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS 4
+BOOL WINAPI GetModuleHandleExW(DWORD flags, LPCWSTR name_or_address, HMODULE *out);
+BOOL WINAPI FreeLibrary(HMODULE module);
+void WINAPI FreeLibraryAndExitThread(HMODULE module, DWORD code); /* the thread returns next */
 FARPROC WINAPI GetProcAddress(HMODULE module, LPCSTR name);
 int WINAPI MultiByteToWideChar(UINT page, DWORD flags, LPCSTR text, int length, LPWSTR out,
                                int capacity);
@@ -243,8 +249,9 @@ HANDLE WINAPI GetCurrentProcess(void);
 HANDLE WINAPI GetCurrentThread(void);
 void WINAPI Sleep(DWORD ms);
 BOOL WINAPI SwitchToThread(void);
-BOOL WINAPI QueryPerformanceCounter(LARGE_INTEGER *out);
-BOOL WINAPI QueryPerformanceFrequency(LARGE_INTEGER *out);
+BOOL WINAPI QueryUnbiasedInterruptTime(ULONGLONG *out);
+/* Not in Wine 8.0, and in no import library: by GetProcAddress() only. */
+void WINAPI QueryUnbiasedInterruptTimePrecise(ULONGLONG *out);
 ULONGLONG WINAPI GetTickCount64(void);
 
 /* ---- handles and the port ---- */

@@ -172,6 +172,12 @@ int WSAAPI sendto(SOCKET s, const char *data, int length, int flags, const struc
 int WSAAPI recv(SOCKET s, char *data, int length, int flags) NT_SYMBOL(recv);
 int WSAAPI recvfrom(SOCKET s, char *data, int length, int flags, struct sockaddr *from,
                     int *from_length) NT_SYMBOL(recvfrom);
+int WSAAPI WSASendTo(SOCKET s, LPWSABUF pieces, DWORD n, LPDWORD bytes, DWORD flags,
+                     const struct sockaddr *to, int to_length, LPWSAOVERLAPPED overlapped,
+                     LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int WSAAPI WSARecvFrom(SOCKET s, LPWSABUF pieces, DWORD n, LPDWORD bytes, LPDWORD flags,
+                       struct sockaddr *from, int *from_length, LPWSAOVERLAPPED overlapped,
+                       LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 int WSAAPI shutdown(SOCKET s, int how) NT_SYMBOL(shutdown);
 int WSAAPI closesocket(SOCKET s);
 int WSAAPI getsockname(SOCKET s, struct sockaddr *name, int *length) NT_SYMBOL(getsockname);

@@ -1,42 +1,36 @@
 // SPDX-License-Identifier: MIT
+using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace Evpoll;
 
 /// <summary>How an <see cref="EventLoop"/> is started.</summary>
-public sealed class EventLoopOptions
-{
-    /// <summary>The name of its thread.</summary>
+public sealed class EventLoopOptions {
+    /// <summary>The name of its thread, and of the loop in the meter "Evpoll".</summary>
     public string Name { get; set; } = "evpoll loop";
-
     /// <summary>Who serves files: NoUring, NativeIoOnly, or None for the best there is.</summary>
     public PollerFlags Engine { get; set; }
-
-    /// <summary>Most file operations in flight, 1 to 1048576; 0: 4096. What is more
-    /// waits.</summary>
+    /// <summary>Most operations in flight, 1 to 4194304; 0: 1048576. What is more fails with
+    /// <see cref="Status.Again"/>.</summary>
     public int IoLimit { get; set; }
-
     /// <summary>Most threads of the worker pool, 1 to 256; 0: 4.</summary>
     public int PoolThreads { get; set; }
-
-    /// <summary>How long <see cref="EventLoop.Dispose"/> waits for the kernel to let go of buffers.
-    /// What is left then is left to the loop's thread.</summary>
+    /// <summary>How long <see cref="EventLoop.DisposeAsync"/> waits for the kernel to let go of
+    /// buffers. What is left then is left to the loop's thread.</summary>
     public TimeSpan DisposeTimeout { get; set; } = TimeSpan.FromSeconds(5);
 }
 
-/// <summary>A thread that waits for sockets and files, and on which awaits resume: in code that
-/// runs on it, between two awaits nothing else does. Operations may be started in any thread.
+/// <summary>A thread that does what was started (reads, writes, connections, files, timers) and on
+/// which awaits go on that began there: in code that runs on it, between two awaits nothing else
+/// does. Operations may be started in any thread; what is started elsewhere goes on in its own
+/// context, or on the thread pool.
 ///
-/// Who drops a loop, with all that was made by it, ends it. Do not block its thread: everything
-/// else that it serves waits.</summary>
-public sealed class EventLoop : IDisposable, IAsyncDisposable
-{
+/// What is pending holds the loop; dropped without that, with all that was made by it, it ends. Do
+/// not block its thread: everything else that it serves waits.</summary>
+public sealed class EventLoop : IDisposable, IAsyncDisposable {
     readonly EventLoopOptions options;
 
-    EventLoop(EventLoopOptions options)
-    {
+    EventLoop(EventLoopOptions options) {
         GC.SuppressFinalize(this); // nothing to end until it has begun
         this.options = options;
         Core = new(options);
@@ -44,52 +38,38 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Never waits: the thread ends by itself.</summary>
-    ~EventLoop() => Core.Stop();
-
+    ~EventLoop() => Core.Shutdown(cancel: true);
     internal LoopCore Core { get; }
-
     /// <summary>Starts a loop.</summary>
-    /// <param name="options">null for the defaults</param>
-    /// <returns>the running loop</returns>
     public static EventLoop Start(EventLoopOptions? options = null) => new(options ?? new());
-
     /// <summary>Brings awaits, and whatever else is posted to it, to the loop's thread.</summary>
     public SynchronizationContext Context => Core.Context;
-
     /// <summary>Whether this is the loop's thread.</summary>
     public bool IsCurrent => Core.OnLoop;
-
-    /// <summary>What posted callbacks throw. Without a handler it is thrown on the thread pool,
-    /// which ends the process, as everywhere in .NET.</summary>
-    public event Action<Exception>? UnhandledException
-    {
+    /// <summary>What posted callbacks and timers throw, and what contexts and memory of others do.
+    /// Without a handler it is written to standard error. What a handler throws is counted by the
+    /// meter, and dropped.</summary>
+    public event Action<Exception>? UnhandledException {
         add => Core.Unhandled += value;
         remove => Core.Unhandled -= value;
     }
 
-    /// <summary>Runs a function on the loop's thread.</summary>
-    /// <param name="function">its awaits resume there</param>
-    /// <returns>ends when its task does</returns>
-    public Task Run(Func<Task> function)
-    {
+    /// <summary>Runs a function on the loop's thread, where its awaits resume. Ends when its task
+    /// does.</summary>
+    public Task Run(Func<Task> function) {
         ArgumentNullException.ThrowIfNull(function);
-        return Run(async () =>
-        {
+        return Run<object?>(async () => {
             await function();
-            return true;
+            return null;
         });
     }
 
-    /// <summary>Runs a function on the loop's thread.</summary>
-    /// <typeparam name="T">what comes out</typeparam>
-    /// <param name="function">its awaits resume there</param>
-    /// <returns>what comes out</returns>
-    public Task<T> Run<T>(Func<Task<T>> function)
-    {
+    /// <summary>Runs a function on the loop's thread, and ends with its result.</summary>
+    public Task<T> Run<T>(Func<Task<T>> function) {
         ArgumentNullException.ThrowIfNull(function);
         Core.CheckOpen();
         var task = new Task<Task<T>>(function);
-        Core.Enqueue(static t => ((Task)t!).RunSynchronously(TaskScheduler.Default), task);
+        Core.Enqueue(new((Action)(() => task.RunSynchronously(TaskScheduler.Default))));
         Task<T> result = task.Unwrap();
         // Who runs something on a loop need not hold it: while that goes on, it is held from here.
         result.ContinueWith(static (_, loop) => GC.KeepAlive(loop), this, CancellationToken.None,
@@ -97,194 +77,184 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable
         return result;
     }
 
-    /// <summary>Runs a callback on the loop's thread.</summary>
-    /// <param name="callback">what it throws goes to <see cref="UnhandledException"/></param>
-    public void Post(Action callback)
-    {
+    /// <summary>Runs a callback on the loop's thread, with the AsyncLocals of here. What it throws
+    /// goes to <see cref="UnhandledException"/>.</summary>
+    public void Post(Action callback) {
         ArgumentNullException.ThrowIfNull(callback);
-        Core.Enqueue(static c => ((Action)c!)(), callback);
-    }
-
-    // ---- files, buffers, foreign descriptors
-
-    /// <summary>Opens a file. May wait for the disk: no system offers another way.</summary>
-    /// <param name="path">what to open</param>
-    /// <param name="flags">Read alone, Write, and the others</param>
-    /// <returns>the file</returns>
-    public LoopFile OpenFile(string path, FileFlags flags = FileFlags.Read)
-    {
-        // OpenFile(path, FileFlags.Direct) is for reading, as OpenFile(path) is.
-        if ((flags & (FileFlags.Read | FileFlags.Write)) == 0) flags |= FileFlags.Read;
         Core.CheckOpen();
-        return new(this, path, flags);
+        Core.Enqueue(new(callback, null, ExecutionContext.Capture()));
     }
 
-    /// <summary>Uses a file that .NET has opened, and holds its handle until it is disposed. On
-    /// Windows one that was opened for asynchronous use may belong to .NET's own port already: that
-    /// is <see cref="Status.Busy"/>, and <see cref="OpenFile(string, FileFlags)"/> is the way.
+    /// <summary>On the loop's thread: submits what was started since the last turn, instead of with
+    /// the next wait. Elsewhere nothing is kept.</summary>
+    public void Flush() {
+        if (IsCurrent) Core.Flush();
+    }
+
+    /// <summary>Waits for a time to pass, and never ends before.</summary>
+    public ValueTask DelayAsync(TimeSpan time, CancellationToken ct = default) => Core.Take()
+        .Of(null, IoCode.Timer, null, this, LoopCore.Nanoseconds(time)).Start(ct);
+    /// <summary>Runs a callback on the loop's thread at a time from now. What it throws goes to
+    /// <see cref="UnhandledException"/>. The timer need not be kept.</summary>
+    public LoopTimer StartTimer(TimeSpan due, Action callback) {
+        ArgumentNullException.ThrowIfNull(callback);
+        Core.CheckOpen();
+        return new(this, due, callback);
+    }
+
+    /// <summary>Listens at an address; port 0: one that is free. backlog: connections that may wait
+    /// for accept, 0: the system's most. loops: who serves the connections, in turn; this one, if
+    /// none is named.</summary>
+    public EvpollListener Listen(IPEndPoint endPoint, int backlog = 0, params EventLoop[] loops) {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        Core.CheckOpen();
+        EvpollException.Check(Native.evpoll_socket_tcp_listen(endPoint.Address.ToString(),
+            endPoint.Port, backlog, out long number), $"listen on {endPoint}");
+        return new(Own(number, HandleKind.Socket, nameof(EvpollListener)),
+            IoAddress.OfSocket(number)!, loops);
+    }
+
+    /// <summary>Connects to an address; up to a limit from now, then it fails with
+    /// <see cref="TimeoutException"/>.</summary>
+    public async ValueTask<EvpollStream> ConnectAsync(IPEndPoint endPoint,
+        CancellationToken ct = default, TimeSpan? limit = null) {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        Core.CheckOpen();
+        IPAddress address = endPoint.Address.IsIPv4MappedToIPv6 ? endPoint.Address.MapToIPv4()
+            : endPoint.Address;
+        EvpollException.Check(Native.evpoll_socket_tcp_connect(address.ToString(), endPoint.Port,
+            out long number), $"connect to {endPoint}");
+        LoopHandle handle = Own(number, HandleKind.Socket, nameof(EvpollStream));
+        try {
+            ValueTask connecting = Core.Take().Of(handle, IoCode.Connect, limit).Start(ct);
+            await connecting.ConfigureAwait(false);
+            using LoopHandle.Use use = handle.Hold();
+            return new(handle, new IPEndPoint(address, endPoint.Port));
+        } catch {
+            handle.Close();
+            throw;
+        }
+    }
+
+    /// <summary>Connects to the first address of a name that answers, with a limit for each. The
+    /// platform's resolver looks it up, off the loop, and throws <see cref="SocketException"/>.
     /// </summary>
-    /// <param name="handle">a regular file; it stays the caller's</param>
-    /// <returns>the file</returns>
-    public LoopFile OpenFile(SafeFileHandle handle)
-    {
-        ArgumentNullException.ThrowIfNull(handle);
-        Core.CheckOpen();
-        return new(this, handle);
+    public async ValueTask<EvpollStream> ConnectAsync(string host, int port,
+        CancellationToken ct = default, TimeSpan? limit = null) {
+        IPAddress[] addresses = IPAddress.TryParse(host, out IPAddress? one) ? [one]
+            : await Dns.GetHostAddressesAsync(host, ct).ConfigureAwait(false);
+        for (int i = 0; ; i++)
+            try {
+                return await ConnectAsync(new IPEndPoint(addresses[i], port), ct, limit)
+                    .ConfigureAwait(false);
+            } catch (Exception e) when (e is EvpollException or TimeoutException &&
+                i < addresses.Length - 1 && !Core.Closing) {
+            }
     }
 
-    /// <summary>Rents memory, whose contents are not defined. It goes back by Dispose, at the
-    /// earliest when the operations on it have completed.</summary>
-    /// <param name="length">bytes, 1 or more</param>
-    /// <param name="align">a power of two; 0: 4096, which suits <see
-    /// cref="FileFlags.Direct"/></param>
-    /// <returns>the buffer</returns>
-    public IoBuffer Rent(int length, int align = 0) => new(length, align, Core.Buffers);
-
-    /// <summary>Watches a descriptor of somebody else's.</summary>
-    /// <param name="handle">it is held until the watcher is disposed</param>
-    /// <returns>a watcher, to be disposed before the descriptor is closed</returns>
-    public Watcher Watch(SafeHandle handle)
-    {
-        ArgumentNullException.ThrowIfNull(handle);
+    /// <summary>Takes over a socket, pipe or terminal that was opened elsewhere (an fd or a SOCKET,
+    /// which on Windows has to be non-blocking), and closes it with the stream.</summary>
+    public EvpollStream Adopt(nint descriptor) {
         Core.CheckOpen();
-        return new(this, handle.DangerousGetHandle(), handle);
+        return new(new(this, descriptor, HandleKind.Socket, nameof(EvpollStream)), null);
     }
 
-    /// <summary>Watches a .NET socket.</summary>
-    /// <param name="socket">to be disposed after the watcher</param>
-    /// <returns>a watcher</returns>
-    public Watcher Watch(Socket socket)
-    {
+    LoopHandle Own(long number, HandleKind kind, string name) {
+        try {
+            return new(this, number, kind, name);
+        } catch {
+            _ = kind == HandleKind.File ? Native.evpoll_file_close(number)
+                : Native.evpoll_socket_close(number);
+            throw;
+        }
+    }
+
+    /// <summary>Opens a file; Append is for <see cref="EvpollFile.AppendDurableAsync"/>. Blocks as
+    /// long as the file system takes.</summary>
+    public EvpollFile OpenFile(string path, FileFlags flags = FileFlags.Read) {
+        ArgumentNullException.ThrowIfNull(path);
+        // The end of the text for the system: what comes behind it would be lost unseen.
+        if (path.Contains('\0')) throw new ArgumentException("a path has no NUL", nameof(path));
+        Core.CheckOpen();
+        // OpenFile(path, FileFlags.Direct) is for reading, as OpenFile(path) is; and who appends writes.
+        if ((flags & FileFlags.Append) != 0) flags |= FileFlags.Write;
+        if ((flags & (FileFlags.Read | FileFlags.Write)) == 0) flags |= FileFlags.Read;
+        EvpollException.Check(Native.evpoll_file_open(path, (uint)flags, 0, out long number),
+            $"open '{path}'");
+        return new(Own(number, HandleKind.File, nameof(EvpollFile)));
+    }
+
+    /// <summary>As <see cref="OpenFile"/>, by a thread of the pool.</summary>
+    public Task<EvpollFile> OpenFileAsync(string path, FileFlags flags = FileFlags.Read) =>
+        Task.Run(() => OpenFile(path, flags));
+    /// <summary>Watches a handle of somebody else's, and holds it until the watcher is disposed.
+    /// </summary>
+    public EvpollWatcher Watch(SafeHandle handle) {
+        ArgumentNullException.ThrowIfNull(handle);
+        Core.CheckOpen();
+        bool held = false;
+        handle.DangerousAddRef(ref held);
+        try {
+            return new(new(this, handle.DangerousGetHandle(), HandleKind.Foreign,
+                nameof(EvpollWatcher), handle), null);
+        } catch {
+            handle.DangerousRelease();
+            throw;
+        }
+    }
+
+    /// <summary>Watches a .NET socket, which is to be disposed after the watcher.</summary>
+    public EvpollWatcher Watch(Socket socket) {
         ArgumentNullException.ThrowIfNull(socket);
-        return Watch(socket.SafeHandle);
+        return Watch(socket.Handle, socket);
     }
 
-    /// <summary>Watches a descriptor of a native library's.</summary>
-    /// <param name="descriptor">an fd or a SOCKET; who owns it keeps it open meanwhile</param>
-    /// <returns>a watcher, to be disposed before the descriptor is closed</returns>
-    public Watcher Watch(nint descriptor)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(descriptor);
+    /// <summary>Watches a descriptor of a native library's, which stays open meanwhile.</summary>
+    public EvpollWatcher Watch(nint descriptor) => Watch(descriptor, null);
+
+    EvpollWatcher Watch(nint descriptor, object? owner) {
         Core.CheckOpen();
-        return new(this, descriptor, null);
+        return new(new(this, descriptor, HandleKind.Foreign, nameof(EvpollWatcher)), owner);
     }
-
-    /// <summary>Waits once for a .NET socket; <see cref="Watch(Socket)"/> is for more.</summary>
-    /// <param name="socket">a socket</param>
-    /// <param name="ct">gives up</param>
-    /// <returns>what the system said</returns>
-    public ValueTask<PollEvents> WaitReadableAsync(Socket socket, CancellationToken ct = default) =>
-        Once(Watch(socket), PollEvents.Readable, ct);
-
-    /// <summary>Waits once for a handle; <see cref="Watch(SafeHandle)"/> is for more.</summary>
-    /// <param name="handle">a descriptor</param>
-    /// <param name="ct">gives up</param>
-    /// <returns>what the system said</returns>
-    public ValueTask<PollEvents> WaitReadableAsync(SafeHandle handle,
-        CancellationToken ct = default) => Once(Watch(handle), PollEvents.Readable, ct);
-
-    /// <summary>Waits once for a descriptor; <see cref="Watch(nint)"/> is for more.</summary>
-    /// <param name="descriptor">an fd or a SOCKET</param>
-    /// <param name="ct">gives up</param>
-    /// <returns>what the system said</returns>
-    public ValueTask<PollEvents> WaitReadableAsync(nint descriptor,
-        CancellationToken ct = default) => Once(Watch(descriptor), PollEvents.Readable, ct);
-
-    /// <summary>Waits once for a .NET socket; <see cref="Watch(Socket)"/> is for more.</summary>
-    /// <param name="socket">a socket</param>
-    /// <param name="ct">gives up</param>
-    /// <returns>what the system said</returns>
-    public ValueTask<PollEvents> WaitWritableAsync(Socket socket, CancellationToken ct = default) =>
-        Once(Watch(socket), PollEvents.Writable, ct);
-
-    /// <summary>Waits once for a handle; <see cref="Watch(SafeHandle)"/> is for more.</summary>
-    /// <param name="handle">a descriptor</param>
-    /// <param name="ct">gives up</param>
-    /// <returns>what the system said</returns>
-    public ValueTask<PollEvents> WaitWritableAsync(SafeHandle handle,
-        CancellationToken ct = default) => Once(Watch(handle), PollEvents.Writable, ct);
-
-    /// <summary>Waits once for a descriptor; <see cref="Watch(nint)"/> is for more.</summary>
-    /// <param name="descriptor">an fd or a SOCKET</param>
-    /// <param name="ct">gives up</param>
-    /// <returns>what the system said</returns>
-    public ValueTask<PollEvents> WaitWritableAsync(nint descriptor,
-        CancellationToken ct = default) => Once(Watch(descriptor), PollEvents.Writable, ct);
-
-    static async ValueTask<PollEvents> Once(Watcher watcher, PollEvents bit, CancellationToken ct)
-    {
-        using (watcher)
-            return bit == PollEvents.Readable
-                ? await watcher.WaitReadableAsync(ct).ConfigureAwait(false)
-                : await watcher.WaitWritableAsync(ct).ConfigureAwait(false);
-    }
-
-    // ---- about it
 
     /// <summary>Counters since the start.</summary>
-    /// <returns>a copy of them</returns>
-    public PollerStats GetStats() => Core.Poller.GetStats();
-
+    public PollerStats GetStats() => Core.Raw.GetStats();
     /// <summary>What the loop can do and where its limits are.</summary>
-    /// <returns>a copy of it</returns>
-    public PollerInfo GetInfo() => Core.Poller.GetInfo();
-
+    public PollerInfo GetInfo() => Core.Raw.GetInfo();
     /// <summary>One line for each part: what serves it, and why not something better.</summary>
-    /// <returns>the lines</returns>
-    public string Describe() => Core.Poller.Describe();
+    public string Describe() => Core.Raw.Describe();
 
-    // ---- the end
-
-    /// <summary>Ends the loop in order: nothing new is accepted, who waits for a socket gets
-    /// <see cref="Status.Shutdown"/>, and file operations may finish.</summary>
-    /// <param name="timeout">for the operations; what has not finished then is cancelled</param>
-    /// <returns>ends with the loop</returns>
-    /// <exception cref="TimeoutException">names the operations that were left; the loop ends when
-    /// the kernel lets go of them</exception>
-    public async Task ShutdownAsync(TimeSpan timeout)
-    {
-        if (Core.Over) return;
-        try
-        {
-            await Core.BeginShutdown().WaitAsync(timeout).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            List<string> left = await OperationsLeft().ConfigureAwait(false);
-            Core.Stop();
-            if (left.Count > 0)
-                throw new TimeoutException($"the event loop's shutdown ran out of time; left: " +
-                    string.Join("; ", left));
-        }
-        Core.Stop();
-        await Core.Ended.ConfigureAwait(false);
+    /// <summary>Ends the loop in order: nothing new is accepted, what waits for a connection or a
+    /// timer fails with <see cref="ObjectDisposedException"/>, and file operations may finish, up to
+    /// the timeout. Then all that was made by it is closed. <see cref="TimeoutException"/> names what
+    /// was left and is cancelled, and comes in time, whatever blocks the loop; it may be said again.
+    /// </summary>
+    public async Task ShutdownAsync(TimeSpan timeout) {
+        Core.Shutdown(cancel: false);
         GC.SuppressFinalize(this);
+        try {
+            await Core.Ended.WaitAsync(timeout).ConfigureAwait(false);
+        } catch (TimeoutException) {
+            string left = Core.Pending();
+            Core.Shutdown(cancel: true);
+            throw new TimeoutException("the event loop's shutdown ran out of time; left: " +
+                (left == "" ? "a callback that does not return" : left));
+        }
     }
 
-    Task<List<string>> OperationsLeft()
-    {
-        var answer = new TaskCompletionSource<List<string>>(
-            TaskCreationOptions.RunContinuationsAsynchronously);
-        Core.Enqueue(_ => answer.SetResult(Core.Over ? [] : Core.DescribeOperations()), null);
-        return answer.Task;
-    }
-
-    /// <summary>Ends the loop at once: operations are cancelled. Waits until the kernel has let go
+    /// <summary>Ends the loop at once, and closes all that was made by it. Waits until the kernel has let go
     /// of their buffers, at most <see cref="EventLoopOptions.DisposeTimeout"/>, and in the loop's
     /// own thread not at all; what is left then is left to that thread. What awaits on the loop
     /// goes on, with an exception, on the thread pool.</summary>
-    public void Dispose()
-    {
-        Core.Stop();
+    public void Dispose() {
+        Core.Shutdown(cancel: true);
         GC.SuppressFinalize(this);
         if (!Core.OnLoop) Core.Ended.Wait(options.DisposeTimeout);
     }
 
     /// <summary>As <see cref="Dispose"/>, without blocking.</summary>
-    /// <returns>ends when Dispose would have returned</returns>
-    public async ValueTask DisposeAsync()
-    {
-        Core.Stop();
+    public async ValueTask DisposeAsync() {
+        Core.Shutdown(cancel: true);
         GC.SuppressFinalize(this);
         await Task.WhenAny(Core.Ended, Task.Delay(options.DisposeTimeout)).ConfigureAwait(false);
     }

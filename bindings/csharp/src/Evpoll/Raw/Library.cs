@@ -1,36 +1,18 @@
 // SPDX-License-Identifier: MIT
-using System.Runtime.InteropServices;
-using Evpoll.Interop;
-
 namespace Evpoll;
 
 /// <summary>About the native library.</summary>
-public static class Library
-{
+public static class Library {
     /// <summary>The version of the loaded library.</summary>
-    public static Version Version
-    {
-        get
-        {
-            int v = Native.evpoll_version();
-            return new(v >> 16, v >> 8 & 0xff, v & 0xff);
-        }
-    }
-
+    public static Version Version => Version.Parse(VersionString);
     /// <summary>The version as the library writes it.</summary>
     public static string VersionString =>
         Marshal.PtrToStringUTF8(Native.evpoll_version_string()) ?? "";
-
     /// <summary>The system's own code of this thread's last call that failed.</summary>
     public static int OsError => Native.evpoll_os_error();
-
+    /// <summary>The time by the library's clock, in nanoseconds: it starts somewhere, never runs
+    /// backwards, and stands still while the machine is suspended.</summary>
+    public static long Now => Native.evpoll_now();
     /// <summary>The file that was loaded.</summary>
-    public static string Path
-    {
-        get
-        {
-            Native.evpoll_version(); // loads it
-            return NativeLoader.Path!;
-        }
-    }
+    public static string Path => Native.evpoll_version() > 0 ? NativeLoader.Path! : "";
 }

@@ -2,39 +2,82 @@
 package org.evpoll;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
-/** Direct buffers for file operations. */
+/** Direct buffers: new ones, and a pool of those that were used before. */
 public final class Buffers {
-  /** What suits {@link FileFlag#DIRECT}. */
-  private static final int ALIGNMENT = 4096;
-  private static final int MOST_ALIGNMENT = 2097152;
+  private static final int SMALLEST = 6; // 64 bytes
+  private static final int LARGEST = 20; // 1 MiB
+  private static final long MOST_POOLED = 64L << 20;
+  private static final ByteBuffer[][] POOL = new ByteBuffer[LARGEST + 1][0];
+  private static final int[] POOLED = new int[LARGEST + 1]; // POOL is held for it, and what follows
+  private static long pooledBytes;
 
   private Buffers() {}
 
   /**
-   * Allocates a direct buffer, zeroed, that begins at a page: fit for {@link FileFlag#DIRECT}. The
-   * garbage collector frees it, and it counts against the limit of direct memory.
+   * Takes a direct buffer out of the pool, or makes one.
    *
-   * @param size bytes, 0 or more
-   * @return a new buffer of that capacity
+   * @param size bytes, 1 or more
+   * @return a buffer with that limit, whose content is anything
    */
-  public static ByteBuffer allocate(int size) {
-    return allocate(size, ALIGNMENT);
+  public static ByteBuffer take(int size) {
+    int kind = kind(size);
+    if (kind > LARGEST) return ByteBuffer.allocateDirect(size);
+    synchronized (POOL) {
+      if (POOLED[kind] > 0) {
+        ByteBuffer buffer = POOL[kind][--POOLED[kind]];
+        POOL[kind][POOLED[kind]] = null;
+        pooledBytes -= 1L << kind;
+        return buffer.order(ByteOrder.BIG_ENDIAN).clear().limit(size);
+      }
+    }
+    return ByteBuffer.allocateDirect(1 << kind).limit(size);
   }
 
   /**
-   * Allocates a direct buffer with an alignment of the caller's choice.
+   * Gives back what {@link #take(int)} gave: once, and when nothing uses it any more. The pool
+   * keeps 64 MiB at most; what is beyond is the garbage collector's.
+   *
+   * @param buffer the buffer itself, no slice or duplicate
+   */
+  public static void give(ByteBuffer buffer) {
+    int kind = kind(buffer.capacity());
+    if (!buffer.isDirect() || kind > LARGEST || buffer.capacity() != 1 << kind) return;
+    synchronized (POOL) {
+      if (pooledBytes + (1L << kind) > MOST_POOLED) return;
+      if (POOLED[kind] == POOL[kind].length)
+        POOL[kind] = java.util.Arrays.copyOf(POOL[kind], Math.max(8, POOLED[kind] * 2));
+      POOL[kind][POOLED[kind]++] = buffer;
+      pooledBytes += 1L << kind;
+    }
+  }
+
+  private static int kind(int size) {
+    if (size < 1) throw new IllegalArgumentException("a buffer of " + size + " bytes");
+    return Math.max(SMALLEST, 32 - Integer.numberOfLeadingZeros(size - 1));
+  }
+
+  /** {@return the bytes that the pool keeps now} */
+  static long pooledBytes() {
+    synchronized (POOL) {
+      return pooledBytes;
+    }
+  }
+
+  /**
+   * Allocates a direct buffer, zeroed, with an alignment: that of a page, 4096, suits
+   * {@link FileFlag#DIRECT}. It is the garbage collector's.
    *
    * @param size bytes, 0 or more
-   * @param alignment a power of two, at most 2097152
+   * @param alignment a power of two
    * @return a new buffer of that capacity
    */
-  public static ByteBuffer allocate(int size, int alignment) {
-    if (size < 0) throw new IllegalArgumentException("negative size: " + size);
-    if (Integer.bitCount(alignment) != 1 || alignment < 1 || alignment > MOST_ALIGNMENT)
-      throw new IllegalArgumentException("not a power of two up to 2097152: " + alignment);
+  public static ByteBuffer aligned(int size, int alignment) {
+    if (size < 0 || Integer.bitCount(alignment) != 1)
+      throw new IllegalArgumentException(size + " bytes, aligned by " + alignment);
     ByteBuffer room = ByteBuffer.allocateDirect(Math.addExact(size, alignment - 1));
-    int start = (alignment - room.alignmentOffset(0, alignment)) & (alignment - 1);
+    int start = alignment - room.alignmentOffset(0, alignment) & alignment - 1;
     return room.position(start).limit(start + size).slice();
   }
 }

@@ -5,7 +5,5 @@ package org.evpoll;
 public final class ClosedPollerException extends IllegalStateException {
   private static final long serialVersionUID = 1;
 
-  ClosedPollerException() {
-    super("the poller is closed");
-  }
+  ClosedPollerException() { super("the poller is closed"); }
 }

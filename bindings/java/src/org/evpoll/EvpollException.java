@@ -8,7 +8,7 @@ import org.evpoll.internal.Native;
 public final class EvpollException extends IOException {
   private static final long serialVersionUID = 1;
 
-  /** What failed and how. */
+  /** How it failed. */
   private final Status status;
   /** The system's own code. */
   private final int osCode;
@@ -27,23 +27,11 @@ public final class EvpollException extends IOException {
     this.osCode = cause.osCode;
   }
 
-  /**
-   * How it failed.
-   *
-   * @return the status, never {@link Status#OK}
-   */
-  public Status status() {
-    return status;
-  }
+  /** {@return how it failed, never OK} */
+  public Status status() { return status; }
 
-  /**
-   * The system's own code, for logs: errno, or on Windows GetLastError or a WSA code.
-   *
-   * @return the code; 0 where the system was not involved
-   */
-  public int osCode() {
-    return osCode;
-  }
+  /** {@return the system's own code, for logs; 0 where the system was not involved} */
+  public int osCode() { return osCode; }
 
   /** Takes a native call's answer apart: a count, or the status above the system's code. */
   static int check(String what, long answer) throws EvpollException {
@@ -55,7 +43,5 @@ public final class EvpollException extends IOException {
     return new EvpollException(statusOf(answer), (int) answer, what);
   }
 
-  static Status statusOf(long answer) {
-    return Status.of((int) (answer >> 32));
-  }
+  static Status statusOf(long answer) { return Status.of((int) (answer >> 32)); }
 }

@@ -3,12 +3,9 @@ package org.evpoll;
 
 import org.evpoll.internal.NativeConstants;
 
-/**
- * A set of what a registration asks for. There is one object for each of the eight sets: combining
- * allocates nothing, and sets can be compared with {@code ==}.
- */
+/** A set of what can be waited for: one object for each, so that {@code ==} compares. */
 public final class Interest {
-  private static final Interest[] ALL = new Interest[8];
+  private static final Interest[] ALL = new Interest[16];
 
   static {
     for (int bits = 0; bits < ALL.length; bits++) ALL[bits] = new Interest(bits);
@@ -22,52 +19,29 @@ public final class Interest {
   public static final Interest WRITABLE = ALL[NativeConstants.EVPOLL_WRITABLE];
   /** Out-of-band data, where the poller has {@link Feature#PRIORITY}. */
   public static final Interest PRIORITY = ALL[NativeConstants.EVPOLL_PRIORITY];
+  /** The peer sends no more; comes with {@link #READABLE}, and may be asked for alone. */
+  public static final Interest READ_CLOSED = ALL[NativeConstants.EVPOLL_READ_CLOSED];
   /** {@link #READABLE} and {@link #WRITABLE}. */
   public static final Interest READ_WRITE = READABLE.and(WRITABLE);
 
   final int bits;
 
-  private Interest(int bits) {
-    this.bits = bits;
-  }
+  private Interest(int bits) { this.bits = bits; }
 
-  /**
-   * This and another one together.
-   *
-   * @param other what to add
-   * @return both
-   */
-  public Interest and(Interest other) {
-    return ALL[bits | other.bits];
-  }
+  static Interest of(int bits) { return ALL[bits & ALL.length - 1]; }
 
-  /**
-   * This one less another one.
-   *
-   * @param other what to leave out
-   * @return the rest
-   */
-  public Interest without(Interest other) {
-    return ALL[bits & ~other.bits];
-  }
+  /** {@return this and the other one together} */
+  public Interest and(Interest other) { return of(bits | other.bits); }
 
-  /**
-   * Tells whether all of another one is in this one.
-   *
-   * @param other what to look for
-   * @return true if it is in here
-   */
-  public boolean contains(Interest other) {
-    return (bits & other.bits) == other.bits;
-  }
+  /** {@return whether all of the other one is in this one} */
+  public boolean contains(Interest other) { return (bits & other.bits) == other.bits; }
 
   @Override
   public String toString() {
-    if (bits == 0) return "NONE";
-    StringBuilder text = new StringBuilder();
-    if (contains(READABLE)) text.append(" READABLE");
-    if (contains(WRITABLE)) text.append(" WRITABLE");
-    if (contains(PRIORITY)) text.append(" PRIORITY");
-    return text.substring(1);
+    String text = contains(READABLE) ? "READABLE " : "";
+    if (contains(WRITABLE)) text += "WRITABLE ";
+    if (contains(PRIORITY)) text += "PRIORITY ";
+    if (contains(READ_CLOSED)) text += "READ_CLOSED ";
+    return bits == 0 ? "NONE" : text.trim();
   }
 }

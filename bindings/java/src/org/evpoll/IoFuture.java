@@ -1,174 +1,160 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
-import java.io.UncheckedIOException;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
-import java.util.function.Consumer;
-import java.util.function.Function;
 
 /**
- * The outcome of something that a loop does.
+ * The end of an operation. It is complete when the system has let go of the operation's buffer, and
+ * not before: {@link #cancel()} only asks for that. (So it is no {@code CompletableFuture}, whose
+ * cancel completes it while the system still writes.) All methods may be called by any thread.
  *
- * <p>It completes only when the kernel has let go of the operation's buffer. So there is no cancel
- * that completes it at once: {@link #requestCancel()} asks the kernel, and the outcome tells who
- * was faster. Nobody but the loop can complete it, also not through {@link #toCompletionStage()}.
- *
- * <p>Functions given to it run on the loop's thread, or at once where it is complete already.
- *
- * @param <T> what comes out
+ * @param <T> what the operation yields
  */
-public final class IoFuture<T> {
+public final class IoFuture<T> extends Completion {
+  /** What an operation yields, from what the library says. */
+  @FunctionalInterface
+  interface Convert<T> {
+    T of(long result) throws EvpollException;
+  }
+
   private final CompletableFuture<T> done = new CompletableFuture<>();
-  private final EventLoop loop;
-  private Runnable canceller; // on the loop's thread
+  private final Loop loop;
+  private final String what;
+  private volatile Resource of; // this and the next are forgotten at the end, for the collector
+  private Convert<T> convert;
+  Handle file; // that the operation names beside its own
+  private ByteBuffer copy; // goes back to the pool
 
-  IoFuture(EventLoop loop) {
+  IoFuture(Loop loop, Resource of, String what, Convert<T> convert) {
     this.loop = loop;
+    this.of = of;
+    this.what = what;
+    this.convert = convert;
   }
 
-  void onCancel(Runnable what) {
-    canceller = what;
+  static <T> IoFuture<T> of(Loop loop, T value) {
+    IoFuture<T> future = new IoFuture<>(loop, null, null, null);
+    future.done.complete(value);
+    return future;
   }
 
-  void complete(T value) {
-    done.complete(value);
+  static <T> IoFuture<T> failed(Loop loop, EvpollException why) {
+    IoFuture<T> future = new IoFuture<>(loop, null, null, null);
+    future.done.completeExceptionally(why);
+    return future;
   }
 
-  void fail(EvpollException failure) {
-    done.completeExceptionally(failure);
+  IoFuture<T> finallyGive(ByteBuffer pooled) {
+    synchronized (this) {
+      if (!done.isDone()) {
+        copy = pooled;
+        return this;
+      }
+    }
+    Buffers.give(pooled);
+    return this;
   }
 
-  /**
-   * Asks for the end of the operation. If the request wins, the outcome is a failure with
-   * {@link Status#CANCELLED}; else it is what the operation did. Asking twice is as asking once.
-   */
-  public void requestCancel() {
-    if (!done.isDone()) loop.soon(this::cancelNow);
-  }
-
-  private void cancelNow() {
-    if (!done.isDone() && canceller != null) canceller.run();
-  }
-
-  /**
-   * Tells whether the outcome is there.
-   *
-   * @return true if get does not block
-   */
-  public boolean isDone() {
-    return done.isDone();
-  }
-
-  /**
-   * Waits for the outcome. An interrupt ends the waiting, not the operation.
-   *
-   * @return what came out
-   * @throws EvpollException how it failed
-   * @throws InterruptedException if this thread was interrupted
-   * @throws IllegalStateException on the loop's own thread, which would wait for itself
-   */
-  public T get() throws EvpollException, InterruptedException {
-    requireOther();
+  @Override
+  void end(int status, long result) {
+    T value = null;
+    EvpollException failure = null;
     try {
-      return done.get();
+      if (status < 0) failure = loop.failure(of, what, status, result, cancelled);
+      else value = convert.of(result);
+    } catch (EvpollException e) {
+      failure = e;
+    }
+    ByteBuffer back;
+    synchronized (this) {
+      back = copy;
+      copy = null;
+      of = null;
+      convert = null;
+    }
+    if (back != null) Buffers.give(back);
+    if (failure == null) done.complete(value);
+    else done.completeExceptionally(failure);
+  }
+
+  /**
+   * Waits for the end, and returns what the operation yields. An interrupt asks for the end, and is
+   * an {@link InterruptedIOException} if that was in time; the thread stays interrupted.
+   *
+   * @throws EvpollException if it failed: {@link Status#CANCELLED}, {@link Status#EXPIRED}, {@link
+   * Status#BAD_HANDLE} (its object was closed), {@link Status#SHUTDOWN} (its loop was) ...
+   * @throws IllegalStateException on the thread of a loop, which must not wait
+   */
+  public T await() throws IOException {
+    if (!done.isDone() && Thread.currentThread() instanceof Loop.LoopThread)
+      throw new IllegalStateException("a loop's thread must not wait: use whenComplete");
+    boolean interrupted = false;
+    try {
+      for (;;) {
+        try {
+          return done.get();
+        } catch (InterruptedException e) {
+          interrupted = true;
+          cancel();
+        }
+      }
     } catch (ExecutionException e) {
-      throw failureOf(e.getCause());
+      EvpollException failure = (EvpollException) e.getCause();
+      if (interrupted && failure.status() == Status.CANCELLED)
+        throw new InterruptedIOException(failure.getMessage());
+      throw new EvpollException(failure);
+    } finally {
+      if (interrupted) Thread.currentThread().interrupt();
     }
   }
 
-  /**
-   * As {@link #get()}, for a while. When the time is up the operation goes on.
-   *
-   * @param timeout the longest time to wait
-   * @return what came out
-   * @throws EvpollException how it failed
-   * @throws InterruptedException if this thread was interrupted
-   * @throws TimeoutException if the time was up
-   */
-  public T get(Duration timeout) throws EvpollException, InterruptedException, TimeoutException {
-    requireOther();
-    try {
-      return done.get(timeout.toNanos(), java.util.concurrent.TimeUnit.NANOSECONDS);
-    } catch (ExecutionException e) {
-      throw failureOf(e.getCause());
-    }
+  /** {@return what the operation yields; null if it has not ended, or failed} */
+  public T getNow() { return isDone() && !done.isCompletedExceptionally() ? done.join() : null; }
+
+  /** {@return true when it has ended} */
+  public boolean isDone() { return done.isDone(); }
+
+  /** Asks for the end: it is complete with {@link Status#CANCELLED} if that was in time. */
+  public void cancel() {
+    cancelled = true;
+    Resource on = of;
+    if (!isDone()) loop.cancel(on == null ? null : on.handle, this);
   }
 
   /**
-   * As {@link #get()}, without checked exceptions and without regard for interrupts.
-   *
-   * @return what came out
-   * @throws UncheckedIOException with the {@link EvpollException} that tells how it failed
+   * Gives it a time limit from now on, 0 or more, in place of the one that it has; then it ends
+   * with {@link Status#EXPIRED}. One that is too long to be counted is none.
    */
-  public T join() {
-    requireOther();
-    try {
-      return done.join();
-    } catch (CompletionException e) {
-      throw new UncheckedIOException(failureOf(e.getCause()));
-    }
+  public IoFuture<T> limit(Duration time) {
+    long nanos = Loop.nanos(time);
+    Resource on = of;
+    if (!isDone()) loop.retime(on == null ? null : on.handle, this, nanos);
+    return this;
   }
 
   /**
-   * Has something done with the outcome.
-   *
-   * @param action what to do; it is left out if the operation fails
-   * @return what completes when the action has ended
-   */
-  public CompletionStage<Void> thenAccept(Consumer<? super T> action) {
-    return toCompletionStage().thenAccept(action);
-  }
-
-  /**
-   * Makes something else of the outcome.
-   *
-   * @param <U> what it becomes
-   * @param function what makes it
-   * @return what completes when the function has ended
-   */
-  public <U> CompletionStage<U> thenApply(Function<? super T, ? extends U> function) {
-    return toCompletionStage().thenApply(function);
-  }
-
-  /**
-   * Has something done when it is over, well or not.
-   *
-   * @param action gets the outcome and null, or null and the failure
-   * @return this
+   * Has something done at the end, with the value or the failure: at once if that has come, else on
+   * the loop's thread, or, if the operation ends in the call of another thread that starts it,
+   * there. What it throws goes to {@link EventLoop#onError}.
    */
   public IoFuture<T> whenComplete(BiConsumer<? super T, ? super EvpollException> action) {
     done.whenComplete((value, failure) -> {
       try {
-        action.accept(value, failure == null ? null : (EvpollException) failure);
-      } catch (RuntimeException | Error e) {
+        action.accept(value, (EvpollException) failure);
+      } catch (Throwable e) {
         loop.report(e);
       }
     });
     return this;
   }
 
-  /**
-   * A view for code that composes stages. Completing or cancelling what is derived from it changes
-   * nothing here, and nothing about the operation.
-   *
-   * @return a stage that completes as this does
-   */
-  public CompletionStage<T> toCompletionStage() {
-    return done.minimalCompletionStage();
-  }
-
-  private void requireOther() {
-    if (!done.isDone() && loop.isLoopThread())
-      throw new IllegalStateException("the loop's thread would wait for itself: use whenComplete");
-  }
-
-  private static EvpollException failureOf(Throwable cause) {
-    return new EvpollException((EvpollException) cause);
-  }
+  /** {@return a view that can be composed; cancelling it changes nothing here} */
+  public CompletionStage<T> toCompletionStage() { return done.minimalCompletionStage(); }
 }

@@ -6,7 +6,6 @@ import java.nio.ByteOrder;
 import java.nio.ReadOnlyBufferException;
 import java.nio.charset.StandardCharsets;
 import org.evpoll.internal.Native;
-import org.evpoll.internal.NativeConstants;
 import org.evpoll.internal.NativeLibrary;
 
 /** An array of structs for native calls: a direct buffer whose address is looked up once. */
@@ -18,6 +17,13 @@ final class Memory {
     NativeLibrary.load();
     bytes = ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder());
     address = Native.evp_address(bytes);
+  }
+
+  /** A struct that begins with its size. */
+  static Memory sized(int size) {
+    Memory memory = new Memory(size);
+    memory.bytes.putInt(0, size);
+    return memory;
   }
 
   /** Refuses what the kernel cannot read from, or with {@code writes} cannot write to. */
@@ -35,16 +41,12 @@ final class Memory {
     return (text + '\0').getBytes(StandardCharsets.UTF_8);
   }
 
-  /** An address as text, which a native call has written. */
+  /** Text of so many bytes, or up to a zero, which a native call has written. */
   String text() {
     byte[] text = new byte[bytes.capacity()];
     bytes.get(0, text);
     int length = 0;
     while (length < text.length && text[length] != 0) length++;
     return new String(text, 0, length, StandardCharsets.UTF_8);
-  }
-
-  static Memory forAddress() {
-    return new Memory(NativeConstants.EVPOLL_ADDRESS_CAPACITY);
   }
 }

@@ -1,77 +1,68 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * Holds the buffers of operations in flight, so that no collector frees what the kernel writes.
- *
- * <p>The library is given a slot's number and generation as the operation's token, since a
- * completion may arrive before the call that started it has returned its id; the caller's token is
- * kept here meanwhile.
+ * What was started and has not ended: who is told of its end, and what is kept alive until then.
+ * A slot's token has a generation, so that none is taken for the one before. Nothing is allocated
+ * but when the table grows.
  */
 final class Slots {
-  private Object[] roots = new Object[16];
-  private long[] tokens = new long[16];
-  private int[] generations = new int[16];
-  private int[] free = new int[16];
+  /** What a slot held. */
+  static final class Entry {
+    Object to;
+    Object keeps;
+    ByteBuffer buffer;
+    long tag;
+  }
+
+  private Object[] to = new Object[0];
+  private Object[] keeps = to;
+  private ByteBuffer[] buffers = {};
+  private long[] tags = {};
+  private int[] generations = {};
+  private int[] free = {};
   private int nfree;
   private int used;
-  private volatile int inUse;
 
-  int inUse() {
-    return inUse;
+  synchronized int inUse() {
+    return used - nfree;
   }
 
-  synchronized long reserve(Object root, long token) {
-    long slot = reserveLocked(root, token);
-    publish();
-    return slot;
-  }
-
-  /** Returns the caller's token. */
-  synchronized long release(long reserved) {
-    long token = releaseLocked(reserved);
-    publish();
-    return token;
-  }
-
-  // A batch takes the lock once, and publishes once at its end.
-
-  long reserveLocked(Object root, long token) {
-    if (nfree == 0 && used == roots.length) grow();
+  /** Returns the token to submit; never {@link Loop#NONE}. */
+  synchronized long reserve(Object toldTo, Object kept, ByteBuffer buffer, long tag) {
+    if (nfree == 0 && used == tags.length) grow();
     int slot = nfree > 0 ? free[--nfree] : used++;
-    roots[slot] = root;
-    tokens[slot] = token;
+    to[slot] = toldTo;
+    keeps[slot] = kept;
+    buffers[slot] = buffer;
+    tags[slot] = tag;
     return (long) generations[slot] << 32 | slot;
   }
 
-  long releaseLocked(long reserved) {
-    int slot = (int) reserved;
-    if (slot < 0 || slot >= used || generations[slot] != (int) (reserved >>> 32))
-      throw new AssertionError("a completion of no operation: " + reserved);
+  /** The operation has ended. */
+  synchronized Entry release(long token, Entry out) {
+    int slot = (int) token;
+    if (slot < 0 || slot >= used || generations[slot] != (int) (token >>> 32))
+      throw new AssertionError("a completion of no operation: " + token);
+    out.to = to[slot];
+    out.keeps = keeps[slot];
+    out.buffer = buffers[slot];
+    out.tag = tags[slot];
+    to[slot] = keeps[slot] = buffers[slot] = null;
     generations[slot]++;
-    roots[slot] = null;
     free[nfree++] = slot;
-    return tokens[slot];
-  }
-
-  void publish() {
-    inUse = used - nfree;
-  }
-
-  /** The kernel has given everything back at once: the poller is gone. */
-  synchronized void clear() {
-    Arrays.fill(roots, null);
-    nfree = 0;
-    used = 0;
-    inUse = 0;
+    return out;
   }
 
   private void grow() {
-    int size = roots.length * 2;
-    roots = Arrays.copyOf(roots, size);
-    tokens = Arrays.copyOf(tokens, size);
+    int size = Math.max(16, tags.length * 2);
+    to = Arrays.copyOf(to, size);
+    keeps = Arrays.copyOf(keeps, size);
+    buffers = Arrays.copyOf(buffers, size);
+    tags = Arrays.copyOf(tags, size);
     generations = Arrays.copyOf(generations, size);
     free = Arrays.copyOf(free, size);
   }

@@ -1,184 +1,108 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.time.Duration;
+import java.net.UnknownHostException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.UnresolvedAddressException;
 import java.util.function.Consumer;
+import org.evpoll.internal.Layout;
+import org.evpoll.internal.NativeConstants;
 
-/** A listening TCP socket on a loop. All methods may be called by any thread. */
-public final class TcpListener implements AutoCloseable {
-  private static final int FAIR_SHARE = 64;
-  private static final Duration PAUSE = Duration.ofSeconds(1);
+/** A TCP socket that is listening. All methods may be called by any thread. */
+public final class TcpListener extends Resource {
+  private final InetSocketAddress address;
 
-  private final EventLoop loop;
-  private final long handle;
-  private final Sockets.Address address;
-  private long token; // on the loop's thread, as what follows
-  private Consumer<TcpStream> acceptor;
-  private Runnable limited = () -> { };
-  private boolean paused = true;
-  private boolean resting;
-  private boolean open = true;
+  private TcpListener(EventLoop loop, Handle handle, InetSocketAddress address) {
+    super(loop, handle, "listener " + address);
+    this.address = address;
+  }
 
-  private TcpListener(EventLoop loop, String host, int port) throws EvpollException {
-    this.loop = loop;
-    handle = Sockets.listen(host, port, 0);
+  static TcpListener open(EventLoop loop, InetSocketAddress where) throws EvpollException {
+    long socket = Handles.listen(host(where), where.getPort(), 0);
     try {
-      address = Sockets.localAddress(handle);
-      loop.call(() -> {
-        if (loop.isStopping()) throw loop.ended();
-        return token = loop.watch(handle, Interest.NONE, Mode.LEVEL, (Object) this);
-      });
+      Handle handle = new Handle(loop.core, socket, true);
+      return new TcpListener(loop, handle, Handles.localAddress(socket));
     } catch (EvpollException e) {
-      Sockets.close(handle);
+      Handles.closeSocket(socket);
       throw e;
     }
   }
 
-  /**
-   * Listens on an address. Nobody is accepted before {@link #onAccept(Consumer)}.
-   *
-   * @param loop who waits for it
-   * @param host a numeric address: names are not looked up
-   * @param port 0 to 65535; 0: one that is free
-   * @return a new listener
-   * @throws EvpollException as evpoll_socket_tcp_listen
-   */
-  public static TcpListener bind(EventLoop loop, String host, int port) throws EvpollException {
-    return new TcpListener(loop, host, port);
+  /** The address as the library wants it, which looks no names up. */
+  static String host(InetSocketAddress where) {
+    if (where.isUnresolved()) throw new UnresolvedAddressException();
+    return where.getAddress().getHostAddress();
   }
 
-  /**
-   * Listens on an address.
-   *
-   * @param loop who waits for it
-   * @param address a resolved address
-   * @return a new listener
-   * @throws EvpollException as evpoll_socket_tcp_listen
-   */
-  public static TcpListener bind(EventLoop loop, InetSocketAddress address)
-      throws EvpollException {
-    return bind(loop, address.getAddress().getHostAddress(), address.getPort());
-  }
+  /** {@return its own address} */
+  public InetSocketAddress address() { return address; }
 
   /**
-   * Accepts whoever comes.
+   * Accepts one connection. Several may be asked for at once. With {@link Status#LIMIT} or
+   * {@link Status#NO_MEMORY} the connection stays for the next accept, which is tried after 100 ms
+   * at the latest.
    *
-   * @param action called on the loop's thread with each new stream, which is the caller's to close
-   * @return this
-   * @throws EvpollException if the listener was closed
+   * @return the next connection
    */
-  public TcpListener onAccept(Consumer<TcpStream> action) throws EvpollException {
-    return loop.call(() -> {
-      acceptor = action;
-      interest(Interest.READABLE);
-      return this;
-    });
+  public IoFuture<TcpStream> accept() {
+    ByteBuffer both = Buffers.take(2 * Layout.ADDRESS);
+    return start("accept", both, 0, 2, NativeConstants.EVPOLL_OP_ACCEPT, 0,
+        socket -> {
+          try {
+            return new TcpStream(loop, new Handle(loop.core, socket, true), address(both, 0),
+                address(both, Layout.ADDRESS));
+          } catch (EvpollException e) {
+            Handles.closeSocket(socket);
+            throw e;
+          }
+        }).finallyGive(both);
   }
 
   /**
-   * Has something done when nobody can be accepted since no descriptor is left. The listener rests
-   * for a second then, or until {@link #resume()}; the others wait in the backlog.
+   * Accepts all connections, until the listener is closed. What the callback throws goes to
+   * {@link EventLoop#onError}, and its stream is closed; so does what was wrong with an accept.
    *
-   * @param action what to do, on the loop's thread
-   * @return this
-   * @throws EvpollException if the loop has ended
+   * @param action called on the loop's thread
    */
-  public TcpListener onLimit(Runnable action) throws EvpollException {
-    return loop.call(() -> {
-      limited = action;
-      return this;
-    });
-  }
-
-  /**
-   * Accepts nobody until {@link #resume()}: they wait in the backlog.
-   *
-   * @throws EvpollException if the listener was closed
-   */
-  public void pause() throws EvpollException {
-    loop.call(() -> {
-      interest(Interest.NONE);
-      return null;
-    });
-  }
-
-  /**
-   * Accepts again.
-   *
-   * @throws EvpollException if the listener was closed
-   */
-  public void resume() throws EvpollException {
-    loop.call(() -> {
-      interest(acceptor == null ? Interest.NONE : Interest.READABLE);
-      return null;
-    });
-  }
-
-  /**
-   * Where it listens.
-   *
-   * @return host and port
-   */
-  public Sockets.Address address() {
-    return address;
-  }
-
-  /**
-   * The port that it listens on.
-   *
-   * @return 1 to 65535
-   */
-  public int port() {
-    return address.port();
-  }
-
-  /** Listens no more; accepted streams stay. A second close does nothing. */
-  @Override
-  public void close() {
-    loop.callQuietly(() -> {
-      if (!open) return null;
-      open = false;
-      loop.forget(token);
-      loop.poller().remove(handle, token);
-      Sockets.close(handle);
-      return null;
-    });
-  }
-
-  private void interest(Interest what) throws EvpollException {
-    if (!open) throw new EvpollException(Status.BAD_HANDLE, 0, address + " was closed");
-    loop.poller().modify(handle, token, what, Mode.LEVEL);
-    paused = what == Interest.NONE;
-    resting = false;
-  }
-
-  void ready() {
-    for (int i = 0; i < FAIR_SHARE && open && !paused; i++) {
-      try {
-        long socket = Sockets.accept(handle);
-        if (socket == Sockets.NOBODY) return;
-        acceptor.accept(TcpStream.of(loop, socket));
-      } catch (EvpollException e) {
-        // No descriptor is left, say: look again when others may have freed some.
-        rest(e);
+  public void onAccept(Consumer<TcpStream> action) {
+    loop.core.execute(() -> accept().whenComplete((stream, failure) -> {
+      if (!isOpen()) {
+        if (stream != null) stream.close();
         return;
       }
+      onAccept(action);
+      if (failure != null) loop.core.report(failure);
+      else accepted(stream, action);
+    }), () -> { });
+  }
+
+  private void accepted(TcpStream stream, Consumer<TcpStream> action) {
+    try {
+      action.accept(stream);
+    } catch (Throwable e) {
+      stream.abort();
+      throw e;
     }
   }
 
-  private void rest(EvpollException why) {
-    if (why.status() == Status.LIMIT) limited.run();
-    else loop.report(why);
+  private static InetSocketAddress address(ByteBuffer memory, int at) {
+    ByteBuffer from = memory.duplicate().order(ByteOrder.nativeOrder());
+    int family = from.getShort(at + Layout.ADDRESS_FAMILY);
+    if (family == NativeConstants.EVPOLL_FAMILY_NONE
+        || family == NativeConstants.EVPOLL_FAMILY_UNIX) return null;
+    byte[] bytes = new byte[family == NativeConstants.EVPOLL_FAMILY_IPV4 ? 4 : 16];
+    from.get(at + Layout.ADDRESS_BYTES, bytes);
+    int port = from.getShort(at + Layout.ADDRESS_PORT) & 0xFFFF;
     try {
-      interest(Interest.NONE);
-      resting = true;
-      loop.schedule(PAUSE, () -> loop.callQuietly(() -> {
-        if (resting) interest(Interest.READABLE);
-        return null;
-      }));
-    } catch (EvpollException e) {
-      loop.report(e);
+      int scope = from.getInt(at + Layout.ADDRESS_SCOPE);
+      InetAddress host = scope == 0 ? InetAddress.getByAddress(bytes)
+          : java.net.Inet6Address.getByAddress(null, bytes, scope);
+      return new InetSocketAddress(host, port);
+    } catch (UnknownHostException e) {
+      throw new AssertionError(e); // the length is right
     }
   }
 }

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: MIT
 /**
- * Readiness of sockets and completion of file operations in one wait.
- *
- * <p>{@link org.evpoll.EventLoop} owns a thread and calls back: {@link org.evpoll.TcpListener},
- * {@link org.evpoll.TcpStream} and {@link org.evpoll.AsyncFile} live on it. Below it,
- * {@link org.evpoll.Poller} is the library's own interface made safe: nothing is allocated in a
- * wait, and a batch is one native call.
- *
- * <p>All I/O takes direct buffers. A buffer belongs to the kernel from the call that starts a file
- * operation until its completion was delivered; it is kept reachable for that long, whatever the
- * program does with it.
+ * Sockets, files and timers in one wait. {@link org.evpoll.EventLoop} owns a thread; what lives on
+ * it are {@link org.evpoll.TcpListener}, {@link org.evpoll.TcpStream}, {@link
+ * org.evpoll.AsyncFile}, {@link org.evpoll.Descriptor} and {@link org.evpoll.Timer}. Below it,
+ * {@link org.evpoll.Poller} is the library's own interface made safe. {@code bindings/SEMANTICS.md}
+ * says what holds for all.
  */
 package org.evpoll;

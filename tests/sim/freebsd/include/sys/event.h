@@ -36,6 +36,7 @@
 #define EV_ERROR     0x4000
 #define EV_EOF       0x8000
 
+#define NOTE_LOWAT    0x00000001
 #define NOTE_FFNOP    0x00000000
 #define NOTE_TRIGGER  0x01000000
 #define NOTE_SECONDS  0x00000001

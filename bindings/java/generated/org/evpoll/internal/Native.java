@@ -17,13 +17,17 @@ public final class Native implements NativeConstants {
     return NativeJNI.evp_address(direct);
   }
 
+  public static long evp_start(long p, long handle, long registration, long token, int code, int flags, long offset, java.nio.ByteBuffer direct, long at, long length, int timeout_ms) {
+    return NativeJNI.evp_start(p, handle, registration, token, code, flags, offset, direct, at, length, timeout_ms);
+  }
+
+  public static long evp_move(long p, long handle, long registration, int code, byte[] bytes, int at, int length) {
+    return NativeJNI.evp_move(p, handle, registration, code, bytes, at, length);
+  }
+
   public static long evp_recv_at(long handle, java.nio.ByteBuffer direct, int at, long length) { return NativeJNI.evp_recv_at(handle, direct, at, length); }
 
   public static long evp_send_at(long handle, java.nio.ByteBuffer direct, int at, long length) { return NativeJNI.evp_send_at(handle, direct, at, length); }
-
-  public static long evp_recvfrom_at(long handle, java.nio.ByteBuffer direct, int at, long length, long host_out, int host_capacity, long[] port_out) { return NativeJNI.evp_recvfrom_at(handle, direct, at, length, host_out, host_capacity, port_out); }
-
-  public static long evp_sendto_at(long handle, java.nio.ByteBuffer direct, int at, long length, byte[] host, int port) { return NativeJNI.evp_sendto_at(handle, direct, at, length, host, port); }
 
   public static int evpoll_version() { return NativeJNI.evpoll_version(); }
 
@@ -37,11 +41,17 @@ public final class Native implements NativeConstants {
 
   public static int evpoll_os_error() { return NativeJNI.evpoll_os_error(); }
 
+  public static long evpoll_now() {
+    return NativeJNI.evpoll_now();
+  }
+
   public static long evpoll_info(long p, long info_out) { return NativeJNI.evpoll_info(p, info_out); }
 
   public static long evpoll_describe(long p, long text_out, int capacity) { return NativeJNI.evpoll_describe(p, text_out, capacity); }
 
   public static long evpoll_open(long options, long[] poller_out) { return NativeJNI.evpoll_open(options, poller_out); }
+
+  public static long evpoll_poller_handle(long p, long[] handle_out) { return NativeJNI.evpoll_poller_handle(p, handle_out); }
 
   public static long evpoll_shutdown(long p) { return NativeJNI.evpoll_shutdown(p); }
 
@@ -67,8 +77,6 @@ public final class Native implements NativeConstants {
 
   public static long evpoll_post(long p, long token, long result) { return NativeJNI.evpoll_post(p, token, result); }
 
-  public static long evpoll_attach(long p, long handle) { return NativeJNI.evpoll_attach(p, handle); }
-
   public static long evpoll_submit(long p, long ios, int n) { return NativeJNI.evpoll_submit(p, ios, n); }
 
   public static long evpoll_submit_list(long p, long ios, int n, long token, long[] op_out) { return NativeJNI.evpoll_submit_list(p, ios, n, token, op_out); }
@@ -77,13 +85,25 @@ public final class Native implements NativeConstants {
 
   public static long evpoll_cancel(long p, long op) { return NativeJNI.evpoll_cancel(p, op); }
 
+  public static long evpoll_cancel_all(long p) { return NativeJNI.evpoll_cancel_all(p); }
+
   public static long evpoll_cancel_handle(long p, long handle) { return NativeJNI.evpoll_cancel_handle(p, handle); }
 
-  public static long evpoll_file_open(byte[] path, int flags, long[] handle_out) { return NativeJNI.evpoll_file_open(path, flags, handle_out); }
+  public static long evpoll_cancel_token(long p, long handle, long token) { return NativeJNI.evpoll_cancel_token(p, handle, token); }
+
+  public static long evpoll_retime(long p, long handle, long token, long ns) { return NativeJNI.evpoll_retime(p, handle, token, ns); }
+
+  public static long evpoll_hold(long p, long handle, long token) { return NativeJNI.evpoll_hold(p, handle, token); }
+
+  public static long evpoll_release(long p, long handle) { return NativeJNI.evpoll_release(p, handle); }
+
+  public static long evpoll_file_open(byte[] path, int flags, int permissions, long[] handle_out) { return NativeJNI.evpoll_file_open(path, flags, permissions, handle_out); }
 
   public static long evpoll_file_size(long handle, long[] size_out) { return NativeJNI.evpoll_file_size(handle, size_out); }
 
   public static long evpoll_file_close(long handle) { return NativeJNI.evpoll_file_close(handle); }
+
+  public static long evpoll_reopen(long handle, long[] handle_out) { return NativeJNI.evpoll_reopen(handle, handle_out); }
 
   public static long evpoll_buffer_alloc(long size, int alignment, long[] buffer_out) { return NativeJNI.evpoll_buffer_alloc(size, alignment, buffer_out); }
 

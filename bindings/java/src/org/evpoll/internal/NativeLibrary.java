@@ -14,14 +14,13 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Locale;
+import java.util.stream.Stream;
 
 /**
- * Finds the native library, once: a file that the property org.evpoll.library names, or else the
- * one for this system in META-INF/native of the jar, which is copied to a folder first.
- *
- * <p>The copy's name has the hash of its content, so that versions do not meet, and it gets that
- * name by a rename, so that nobody loads half of it. A file that is there already is compared
- * before it is loaded.
+ * Finds the native library, once for each class loader: a file that the property org.evpoll.library
+ * names, or else the one for this system in META-INF/native of the jar, which is copied to a folder
+ * first. The copy's name has the hash of its content, so that versions do not meet, and it gets
+ * that name by a rename, so that nobody loads half of it.
  */
 public final class NativeLibrary {
   /** Names a library file to load instead of the jar's. */
@@ -39,18 +38,40 @@ public final class NativeLibrary {
     if (loaded) return;
     if (failure != null) throw new UnsatisfiedLinkError(failure);
     try {
-      String path = find();
-      try {
-        System.load(path);
-      } catch (UnsatisfiedLinkError e) {
-        throw new UnsatisfiedLinkError("evpoll: cannot load " + path + ": " + e.getMessage());
-      }
-      requireVersion(NativeJNI.evpoll_version(), path);
+      load(find());
       loaded = true;
     } catch (UnsatisfiedLinkError e) {
       failure = e.getMessage();
       throw e;
     }
+  }
+
+  private static void load(Path path) {
+    try {
+      try {
+        System.load(path.toString());
+      } catch (UnsatisfiedLinkError e) {
+        String why = String.valueOf(e.getMessage());
+        if (!why.contains("already loaded in another classloader")) throw e;
+        loadCopy(path); // a file is one class loader's
+      }
+    } catch (UnsatisfiedLinkError | IOException e) {
+      throw new UnsatisfiedLinkError("evpoll: cannot load " + path + ": " + e.getMessage()
+          + " (the property " + FOLDER + " names another folder, for one that is mounted noexec)");
+    } catch (RuntimeException e) { // IllegalCallerException
+      throw new UnsatisfiedLinkError("evpoll: this Java lets only modules load a library that were "
+          + "named: --enable-native-access=org.evpoll, or ALL-UNNAMED on the class path: " + e);
+    }
+    requireVersion(NativeJNI.evpoll_version(), path.toString());
+  }
+
+  private static void loadCopy(Path path) throws IOException {
+    makeFolder(folder());
+    Path copy = Files.createTempFile(folder(), "own-", "-" + fileName());
+    Files.copy(path, copy, StandardCopyOption.REPLACE_EXISTING);
+    System.load(copy.toString());
+    if (windows()) copy.toFile().deleteOnExit();
+    else Files.delete(copy);
   }
 
   static void requireVersion(int have, String path) {
@@ -64,25 +85,23 @@ public final class NativeLibrary {
     return (version >> 16) + "." + (version >> 8 & 255) + "." + (version & 255);
   }
 
-  private static String find() {
+  private static Path find() {
     String named = System.getProperty(LIBRARY);
     if (named != null) {
       Path path = Path.of(named).toAbsolutePath();
-      if (!Files.isRegularFile(path))
-        throw new UnsatisfiedLinkError("evpoll: there is no " + path + ", which the property "
-            + LIBRARY + " names");
-      return path.toString();
+      if (Files.isRegularFile(path)) return path;
+      throw new UnsatisfiedLinkError("evpoll: there is no " + path + ", which the property "
+          + LIBRARY + " names");
     }
     String resource = "/META-INF/native/" + platform() + "/" + fileName();
     try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
-      if (in == null)
-        throw new UnsatisfiedLinkError("evpoll: no native library for this system: looked for "
-            + resource + " beside these classes, and the property " + LIBRARY + " names no file");
-      return extract(in.readAllBytes(), folder()).toString();
+      if (in != null) return extract(in.readAllBytes(), folder());
     } catch (IOException e) {
       throw new UnsatisfiedLinkError("evpoll: cannot copy " + resource + " to " + folder()
           + " (the property " + FOLDER + " names another folder): " + e);
     }
+    throw new UnsatisfiedLinkError("evpoll: no native library for this system: looked for "
+        + resource + " beside these classes, and the property " + LIBRARY + " names no file");
   }
 
   private static Path folder() {
@@ -94,28 +113,26 @@ public final class NativeLibrary {
 
   /** The folder is the user's own: in one of another's the file could be exchanged. */
   private static void makeFolder(Path folder) throws IOException {
-    if (folder.getFileSystem().supportedFileAttributeViews().contains("posix")) {
-      if (System.getProperty(FOLDER) != null) {
-        Files.createDirectories(folder);
-        return;
-      }
-      try {
-        Files.createDirectory(folder,
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-      } catch (FileAlreadyExistsException e) {
-        Object mode = Files.getAttribute(folder, "unix:mode", LinkOption.NOFOLLOW_LINKS);
-        Object owner = Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS);
-        Path own = Files.createTempFile("evpoll", null);
-        Object self = Files.getAttribute(own, "unix:uid");
-        Files.delete(own);
-        if (!owner.equals(self) || ((Integer) mode & 0170022) != 0040000)
-          throw new IOException("it is another user's, or others may write to it");
-      }
-    } else {
+    boolean posix = folder.getFileSystem().supportedFileAttributeViews().contains("posix");
+    if (!posix || System.getProperty(FOLDER) != null) {
       Files.createDirectories(folder);
+      return;
+    }
+    try {
+      Files.createDirectory(folder,
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    } catch (FileAlreadyExistsException e) {
+      Object mode = Files.getAttribute(folder, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+      Object owner = Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS);
+      Path own = Files.createTempFile("evpoll", null);
+      Object self = Files.getAttribute(own, "unix:uid");
+      Files.delete(own);
+      if (!owner.equals(self) || ((Integer) mode & 0170022) != 0040000)
+        throw new IOException("it is another user's, or others may write to it");
     }
   }
 
+  /** A file that is there already is compared before it is loaded. */
   static Path extract(byte[] content, Path folder) throws IOException {
     makeFolder(folder);
     String name = fileName();
@@ -145,18 +162,20 @@ public final class NativeLibrary {
   }
 
   private static String fileName() {
-    return windows() ? "evpoll_jni.dll" : "libevpoll_jni.so";
+    if (windows()) return "evpoll_jni.dll";
+    return platform().startsWith("osx-") ? "libevpoll_jni.dylib" : "libevpoll_jni.so";
   }
 
   private static boolean windows() {
     return System.getProperty("os.name").toLowerCase(Locale.ROOT).startsWith("windows");
   }
 
-  /** The name that packages use: linux-x64, linux-musl-x64, win-x64. */
+  /** The name that packages use: linux, linux-musl, win or osx, with -x64 or -arm64. */
   static String platform() {
     String system = System.getProperty("os.name").toLowerCase(Locale.ROOT).replace(" ", "");
     String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
     if (windows()) system = "win";
+    if (system.equals("macosx")) system = "osx";
     if (system.equals("linux") && musl()) system = "linux-musl";
     if (arch.equals("amd64") || arch.equals("x86_64")) arch = "x64";
     if (arch.equals("aarch64")) arch = "arm64";
@@ -165,14 +184,14 @@ public final class NativeLibrary {
 
   /** Which C library this process runs with is seen in what it has mapped. */
   private static boolean musl() {
-    try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/self/maps"))) {
       return isMusl(lines);
     } catch (IOException | RuntimeException e) {
       return false;
     }
   }
 
-  static boolean isMusl(java.util.stream.Stream<String> maps) {
+  static boolean isMusl(Stream<String> maps) {
     return maps.anyMatch(line -> line.contains("/ld-musl-") || line.contains("/libc.musl-"));
   }
 }

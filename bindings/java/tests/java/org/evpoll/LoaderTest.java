@@ -4,6 +4,7 @@ package org.evpoll;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -74,6 +75,8 @@ class LoaderTest {
     assertTrue(line.startsWith("UnsatisfiedLinkError evpoll: no native library"), line);
     assertTrue(line.contains("/META-INF/native/linux-x64/libevpoll_jni.so"), line);
     assertTrue(line.contains("org.evpoll.library"), line);
+    line = run(CLASSES, "-Dos.name=Mac OS X", "-Dos.arch=aarch64").get(0);
+    assertTrue(line.contains("/META-INF/native/osx-arm64/libevpoll_jni.dylib"), line);
     line = run(CLASSES, "-Dorg.evpoll.library=/nowhere/lib.so").get(0);
     assertTrue(line.startsWith("UnsatisfiedLinkError evpoll: there is no /nowhere/lib.so"), line);
   }
@@ -134,5 +137,31 @@ class LoaderTest {
     assertTrue(line.startsWith("UnsatisfiedLinkError evpoll: cannot copy"), line);
     assertTrue(line.contains(own.toString()), line);
     assertTrue(line.contains("org.evpoll.nativeFolder"), line);
+  }
+
+  @Test
+  void eachClassLoaderHasALibraryOfItsOwn() throws Exception {
+    java.net.URL[] classes = {Path.of(CLASSES).toUri().toURL()};
+    for (int i = 0; i < 3; i++) { // this VM has loaded it already
+      try (var loader = new java.net.URLClassLoader(classes,
+          ClassLoader.getPlatformClassLoader())) {
+        Class<?> other = loader.loadClass("org.evpoll.EventLoop");
+        assertTrue(other != EventLoop.class);
+        try (AutoCloseable loop = (AutoCloseable) other.getMethod("start").invoke(null)) {
+          assertEquals(false, other.getMethod("isLoopThread").invoke(loop));
+        }
+      }
+    }
+    EventLoop.start().close();
+  }
+
+  @Test
+  void whereNativeAccessIsDeniedTheMessageNamesTheOption() throws Exception {
+    assumeTrue(Runtime.version().feature() >= 24, "gate native-access: this Java allows it to all");
+    String library = "-Dorg.evpoll.library=" + NATIVES.resolve("libevpoll_jni.so");
+    String line = run(CLASSES, "--illegal-native-access=deny", library).get(0);
+    assertTrue(line.contains("--enable-native-access=org.evpoll"), line);
+    assertEquals("opened", run(CLASSES, "--illegal-native-access=deny", library,
+        "--enable-native-access=ALL-UNNAMED").get(0));
   }
 }

@@ -28,7 +28,6 @@ class SafetyTest {
     Poller poller = Poller.open();
     Events events = new Events(1);
     Operations operations = new Operations(1).sync(1, 1);
-    Changes changes = new Changes(1);
     poller.close();
     poller.close();
     assertTrue(poller.close(Duration.ZERO));
@@ -37,12 +36,10 @@ class SafetyTest {
         () -> poller.add(0, 1, Interest.READABLE, Mode.LEVEL),
         () -> poller.modify(0, 1, Interest.READABLE, Mode.LEVEL),
         () -> poller.rearm(0, 1, Interest.READABLE), () -> poller.remove(0, 1),
-        () -> poller.update(changes), () -> poller.waitFor(events),
-        () -> poller.turn(changes, operations, events, 0), poller::wake, () -> poller.post(1, 1),
-        () -> poller.attach(1), () -> poller.submit(operations),
-        () -> poller.submitList(operations, 1), () -> poller.takeList(3, new IoResults(1)),
-        () -> poller.cancel(3), poller::cancelAll, () -> poller.cancelHandle(1),
-        poller::describe, poller::info, poller::stats, poller::shutdown);
+        () -> poller.turn(null, events, 0), () -> poller.turn(operations, events, 0),
+        poller::wake, () -> poller.post(1, 1), poller::descriptor,
+        () -> poller.submit(operations), () -> poller.cancel(3), poller::describe, poller::info,
+        poller::stats);
     for (Executable call : calls) assertThrows(ClosedPollerException.class, call);
     assertEquals(0, poller.held());
   }
@@ -56,11 +53,9 @@ class SafetyTest {
       Thread thread = new Thread(() -> {
         try {
           Events events = new Events(1);
-          for (;;) poller.waitFor(events);
+          for (;;) poller.waitFor(events, Poller.INFINITE);
         } catch (ClosedPollerException e) {
-          // It came back for more.
-        } catch (EvpollException e) {
-          if (e.status() != Status.SHUTDOWN) wrong.set(e);
+          // As each of them is told.
         } catch (Throwable e) {
           wrong.set(e);
         }
@@ -96,7 +91,7 @@ class SafetyTest {
           } catch (ClosedPollerException e) {
             // As it should be.
           } catch (EvpollException e) {
-            if (e.status() != Status.SHUTDOWN) wrong.set(e);
+            if (e.status() != Status.SHUTDOWN || kind == 1) wrong.set(e);
           } catch (Throwable e) {
             wrong.set(e);
           }
@@ -130,7 +125,7 @@ class SafetyTest {
       Events events = new Events(16);
       Thread waiter = new Thread(() -> {
         try {
-          poller.waitFor(events);
+          poller.waitFor(events, Poller.INFINITE);
         } catch (EvpollException e) {
           throw new IllegalStateException(e);
         }
@@ -149,9 +144,9 @@ class SafetyTest {
 
   @Test
   void droppedPollersAreClosedByTheCollector() throws Exception {
-    int before = PollerState.live();
+    int before = Support.descriptors();
     for (int i = 0; i < 20; i++) Poller.open().post(i, i);
-    Support.collectUntil("all are closed", () -> PollerState.live() <= before);
+    Support.collectUntil("all are closed", () -> Support.descriptors() <= before);
   }
 
   @Test
@@ -174,12 +169,13 @@ class SafetyTest {
   @Test
   void aDroppedBufferLivesUntilItsCompletion() throws Exception {
     byte[] content = Support.content(1 << 20, 1);
-    long file = FileHandles.open(Support.file(folder, content).toString());
+    long file = Handles.open(Support.file(folder, content).toString());
     try (Poller poller = Poller.open()) {
+      Support.register(poller, file);
       Operations operations = new Operations(1);
       WeakReference<ByteBuffer> dropped = submitAndForget(poller, operations, file, 1 << 20);
       // Another takes its place, so that only the poller knows it.
-      ByteBuffer other = Buffers.allocate(16);
+      ByteBuffer other = ByteBuffer.allocateDirect(16);
       operations.clear();
       operations.read(file, 0, other, 2);
       for (int i = 0; i < 5; i++) {
@@ -198,7 +194,7 @@ class SafetyTest {
       assertEquals(0, poller.held());
       Support.collectUntil("it is free now", () -> dropped.refersTo(null));
     } finally {
-      FileHandles.close(file);
+      Handles.close(file);
     }
   }
 
@@ -210,25 +206,31 @@ class SafetyTest {
   }
 
   @Test
-  void aDroppedPollerWithAnOperationThatDoesNotEndIsLeftToTheReaper() throws Exception {
+  void aDroppedPollerWithAnOperationThatDoesNotEndIsFreedLater() throws Exception {
     try (Held held = new Held()) {
-      int before = PollerState.live();
       held.hold();
-      long file = FileHandles.open(held.path, FileFlag.WRITE);
+      long file = Handles.open(held.path, FileFlag.WRITE);
+      int before = Support.descriptors();
       WeakReference<Poller> dropped = syncAndForget(file);
       held.await(1);
       Support.collectUntil("it is collected", () -> dropped.refersTo(null));
+      assertTrue(Support.descriptors() > before);
       // The collector's thread is not held up by it: others are closed meanwhile.
+      int with = Support.descriptors();
       Poller.open();
-      Support.collectUntil("another is closed", () -> PollerState.live() == before + 1);
+      Support.collectUntil("another is closed", () -> Support.descriptors() <= with);
       held.release();
-      Support.until("it is closed", () -> PollerState.live() == before);
-      FileHandles.close(file);
+      Support.until("who opens or closes another frees it", () -> {
+        Poller.open().close();
+        return Support.descriptors() == before;
+      });
+      Handles.close(file);
     }
   }
 
   private static WeakReference<Poller> syncAndForget(long file) throws EvpollException {
     Poller poller = Poller.open();
+    Support.register(poller, file);
     assertEquals(1, poller.submit(new Operations(1).sync(file, 1)));
     return new WeakReference<>(poller);
   }
@@ -237,8 +239,9 @@ class SafetyTest {
   void aCloseThatRunsOutOfTimeSaysSoAndCanBeRepeated() throws Exception {
     try (Held held = new Held()) {
       held.hold();
-      long file = FileHandles.open(held.path, FileFlag.WRITE);
+      long file = Handles.open(held.path, FileFlag.WRITE);
       Poller poller = Poller.open();
+      Support.register(poller, file);
       poller.submit(new Operations(1).sync(file, 1));
       held.await(1);
       assertFalse(poller.close(Duration.ofMillis(10)));
@@ -247,7 +250,7 @@ class SafetyTest {
       held.release();
       assertTrue(poller.close(Duration.ofMinutes(1)));
       assertEquals(0, poller.held());
-      FileHandles.close(file);
+      Handles.close(file);
     }
   }
 
@@ -255,14 +258,15 @@ class SafetyTest {
   void closeWakesAWaiterThatAnOperationWouldKeep() throws Exception {
     try (Held held = new Held()) {
       held.hold();
-      long file = FileHandles.open(held.path, FileFlag.WRITE);
+      long file = Handles.open(held.path, FileFlag.WRITE);
       Poller poller = Poller.open();
+      Support.register(poller, file);
       poller.submit(new Operations(1).sync(file, 1));
       held.await(1);
       Thread waiter = new Thread(() -> {
         Events events = new Events(1);
         try {
-          for (;;) poller.waitFor(events);
+          for (;;) poller.waitFor(events, Poller.INFINITE);
         } catch (EvpollException | ClosedPollerException e) {
           // Sent away.
         }
@@ -273,7 +277,7 @@ class SafetyTest {
       waiter.join();
       held.release();
       assertTrue(poller.close(Duration.ofMinutes(1)));
-      FileHandles.close(file);
+      Handles.close(file);
     }
   }
 
@@ -281,8 +285,9 @@ class SafetyTest {
   void anInterruptDoesNotFreeBuffersInUse() throws Exception {
     try (Held held = new Held()) {
       held.hold();
-      long file = FileHandles.open(held.path, FileFlag.WRITE);
+      long file = Handles.open(held.path, FileFlag.WRITE);
       Poller poller = Poller.open();
+      Support.register(poller, file);
       poller.submit(new Operations(1).sync(file, 1));
       held.await(1);
       Thread.currentThread().interrupt();
@@ -291,7 +296,7 @@ class SafetyTest {
       assertEquals(1, poller.held());
       held.release();
       assertTrue(poller.close(Duration.ofMinutes(1)));
-      FileHandles.close(file);
+      Handles.close(file);
     }
   }
 }

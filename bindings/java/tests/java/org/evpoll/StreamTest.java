@@ -4,353 +4,355 @@ package org.evpoll;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.InputStream;
-import java.net.InetAddress;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.io.OutputStream;
 import java.net.InetSocketAddress;
-import java.net.Socket;
 import java.nio.ByteBuffer;
+import java.nio.channels.UnresolvedAddressException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
-/** TCP on a loop, against sockets of the platform's and against itself. */
+/** Streams, files and timers of loops; the suite of all languages has what is common to them. */
 class StreamTest {
-  private static final Duration LONG = Duration.ofMinutes(1);
+  static final InetSocketAddress ANY = new InetSocketAddress("127.0.0.1", 0);
 
-  private final LinkedBlockingQueue<TcpStream> accepted = new LinkedBlockingQueue<>();
+  @TempDir Path folder;
   private EventLoop loop;
-  private TcpListener listener;
+  private TcpStream one;
+  private TcpStream two;
 
   @BeforeEach
-  void start() throws EvpollException {
-    loop = EventLoop.start("streams");
-    listener = TcpListener.bind(loop, "127.0.0.1", 0);
+  void open() throws IOException {
+    loop = EventLoop.start();
+    try (TcpListener listener = loop.listen(ANY)) {
+      IoFuture<TcpStream> accepted = listener.accept();
+      one = loop.connect(listener.address()).await();
+      two = accepted.await();
+    }
   }
 
   @AfterEach
-  void end() {
-    loop.close();
-  }
-
-  private Socket connect() throws Exception {
-    Socket socket = new Socket(listener.address().host(), listener.port());
-    socket.setSoTimeout(60_000);
-    return socket;
-  }
-
-  private void echo() throws EvpollException {
-    listener.onAccept(c -> {
-      ByteBuffer b = loop.allocate(16384);
-      c.readLoop(b, (s, n) -> {
-        if (n > 0) s.writeAll(b);
-        else s.close();
-      });
-    });
+  void close() {
+    assertTrue(loop.close(Duration.ofMinutes(1)));
   }
 
   @Test
-  void anEchoServerEchoes() throws Exception {
-    echo();
-    byte[] content = Support.content(5_000_000, 1);
-    Socket[] sockets = {connect(), connect(), connect()};
-    Thread[] senders = new Thread[sockets.length];
-    for (int i = 0; i < sockets.length; i++) {
-      Socket socket = sockets[i];
-      senders[i] = new Thread(() -> {
-        try {
-          socket.getOutputStream().write(content);
-          socket.shutdownOutput();
-        } catch (java.io.IOException e) {
-          throw new IllegalStateException(e);
-        }
-      });
-      senders[i].start();
+  void addressesAreKnownFromTheStart() throws Exception {
+    assertEquals(one.localAddress(), two.remoteAddress());
+    assertEquals(one.remoteAddress(), two.localAddress());
+    try (TcpListener listener = loop.listen(new InetSocketAddress("::1", 0))) {
+      IoFuture<TcpStream> accepted = listener.accept();
+      TcpStream six = loop.connect(listener.address()).await();
+      assertEquals(six.localAddress(), accepted.await().remoteAddress());
     }
-    for (int i = 0; i < sockets.length; i++) {
-      assertArrayEquals(content, sockets[i].getInputStream().readAllBytes());
-      senders[i].join();
-      sockets[i].close();
+    assertThrows(UnresolvedAddressException.class,
+        () -> loop.connect(InetSocketAddress.createUnresolved("nobody.invalid", 1)));
+  }
+
+  @Test
+  void buffersOfBothKindsMoveTheirPosition() throws Exception {
+    for (int kind = 0; kind < 4; kind++) {
+      ByteBuffer out = kind % 2 == 0 ? ByteBuffer.wrap("_hello_".getBytes())
+          : Support.direct("_hello_");
+      ByteBuffer in = kind < 2 ? ByteBuffer.allocate(7) : ByteBuffer.allocateDirect(7);
+      assertEquals(5, one.writeAll(out.position(1).limit(6)).await());
+      assertEquals(6, out.position());
+      assertEquals(5, two.readFully(in.position(1).limit(6)).await());
+      assertEquals(6, in.position());
+      assertEquals("hello", Support.text(in.flip().position(1)));
     }
+    assertEquals(0, one.read(ByteBuffer.allocate(0)).await());
+    one.shutdownOutput().await();
+    assertEquals(-1, two.read(ByteBuffer.allocate(1)).await());
+    assertEquals(-1, two.inputStream().read());
   }
 
   @Test
-  void whoSendsAndDoesNotReceiveIsNotReadFrom() throws Exception {
-    AtomicLong taken = new AtomicLong();
-    AtomicLong waiting = new AtomicLong();
-    listener.onAccept(c -> {
-      ByteBuffer b = loop.allocate(16384);
-      c.readLoop(b, (s, n) -> {
-        if (n < 0) return;
-        taken.addAndGet(n);
-        s.writeAll(b);
-        waiting.accumulateAndGet(s.waitingBytes(), Math::max);
-      });
-    });
-    try (java.nio.channels.SocketChannel peer = java.nio.channels.SocketChannel.open(
-        new InetSocketAddress("127.0.0.1", listener.port()))) {
-      peer.configureBlocking(false);
-      ByteBuffer junk = ByteBuffer.allocateDirect(1 << 16);
-      long sent = 0;
-      // It goes on until the system's buffers are full in both directions.
-      for (int idle = 0; idle < 1000;) {
-        int n = peer.write(junk.clear());
-        sent += n;
-        idle = n == 0 ? idle + 1 : 0;
-        CompletableFuture<Void> turn = new CompletableFuture<>();
-        loop.execute(() -> turn.complete(null));
-        turn.get();
-      }
-      assertTrue(taken.get() < sent, "the rest is in the system's buffers");
-      assertTrue(waiting.get() <= 16384, waiting + " bytes wait");
-      long received = 0;
-      for (ByteBuffer room = ByteBuffer.allocate(1 << 16); received < sent;)
-        received += Math.max(0, peer.read(room.clear()));
-      assertEquals(sent, taken.get());
-    }
-  }
-
-  @Test
-  void readAndWriteByFutures() throws Exception {
-    listener.onAccept(accepted::add);
-    TcpStream client = TcpStream.connect(loop, "127.0.0.1", listener.port()).get();
-    TcpStream server = accepted.take();
-    assertEquals(client.localAddress(), server.peerAddress());
-    assertEquals(listener.address(), server.localAddress());
-    client.setNoDelay(true);
-    ByteBuffer room = loop.allocate(16);
-    IoFuture<Integer> read = server.read(room.position(3));
-    Support.fails(Status.BUSY, () -> server.read(loop.allocate(1)).get());
-    assertEquals(5, client.writeAll(Support.direct("hello")).get());
-    assertEquals(5, read.get());
-    assertEquals("hello", Support.text(room.flip().position(3)));
-    assertEquals(5, client.write(Support.direct("again")));
-    assertEquals(5, server.read(room.clear()).get());
-    assertEquals(0, server.read(room.limit(0)).get());
-    assertEquals(0, client.writeAll(loop.allocate(0)).get());
-    client.shutdownOutput();
-    assertEquals(-1, server.read(room.clear()).get());
-    assertEquals(2, server.writeAll(Support.direct("ok")).get());
-    assertEquals(2, client.read(room.clear()).get());
-    server.close();
-    assertEquals(-1, client.read(room.clear()).get());
-    client.close();
-    client.close();
-    assertFalse(client.isOpen());
-    Support.fails(Status.CANCELLED, () -> client.read(room).get());
-    Support.fails(Status.CANCELLED, () -> client.writeAll(room).get());
-    Support.fails(Status.CANCELLED, () -> client.write(room));
-    Support.fails(Status.CANCELLED, client::localAddress);
-  }
-
-  @Test
-  void writesWaitInOrderAndTheFirstHoldsUpTheOthers() throws Exception {
-    listener.onAccept(accepted::add);
-    Socket socket = connect();
-    TcpStream stream = accepted.take();
-    ByteBuffer large = loop.allocate(32 << 20);
-    for (int i = 0; i < large.capacity(); i += 4) large.putInt(i, i);
-    IoFuture<Integer> first = stream.writeAll(large);
-    IoFuture<Integer> second = stream.writeAll(Support.direct("end"));
-    IoFuture<Integer> dropped = stream.writeAll(Support.direct("dropped"));
-    assertEquals(0, stream.write(Support.direct("not now")));
-    dropped.requestCancel();
-    Support.fails(Status.CANCELLED, dropped::get);
-    stream.shutdownOutput();
-    byte[] got = socket.getInputStream().readAllBytes();
-    assertEquals((32 << 20) + 3, got.length);
-    assertEquals(32 << 20, first.get());
-    assertEquals(3, second.get());
-    ByteBuffer view = ByteBuffer.wrap(got);
-    for (int i = 0; i < 32 << 20; i += 4) assertEquals(i, view.getInt(i));
-    socket.close();
-  }
-
-  @Test
-  void aCancelledReadLeavesTheStreamUsable() throws Exception {
-    listener.onAccept(accepted::add);
-    Socket socket = connect();
-    TcpStream stream = accepted.take();
-    IoFuture<Integer> read = stream.read(loop.allocate(4));
-    read.requestCancel();
-    Support.fails(Status.CANCELLED, read::get);
-    socket.getOutputStream().write("x".getBytes());
-    assertEquals(1, stream.read(loop.allocate(4)).get());
-    socket.close();
-  }
-
-  @Test
-  void aResetIsAFailure() throws Exception {
-    CompletableFuture<TcpStream> over = new CompletableFuture<>();
-    CompletableFuture<Boolean> closed = new CompletableFuture<>();
-    listener.onAccept(c -> {
-      c.onClose(() -> closed.complete(true));
-      c.readLoop(loop.allocate(16), (s, n) -> {
-        if (n < 0) over.complete(s);
-      });
-    });
-    Socket socket = connect();
-    socket.setSoLinger(true, 0);
-    socket.close();
-    TcpStream stream = over.get();
-    assertEquals(Status.RESET, stream.failure().status());
-    stream.close();
-    assertTrue(closed.get());
-    CompletableFuture<Boolean> late = new CompletableFuture<>();
-    stream.onClose(() -> late.complete(true));
-    assertTrue(late.get());
-  }
-
-  @Test
-  void aWriterLearnsThatItsPeerIsGone() throws Exception {
-    listener.onAccept(accepted::add);
-    Socket socket = connect();
-    TcpStream stream = accepted.take();
-    IoFuture<Integer> write = stream.writeAll(loop.allocate(64 << 20));
-    assertEquals(0, socket.getInputStream().read());
-    socket.setSoLinger(true, 0);
-    socket.close();
-    EvpollException e = assertThrows(EvpollException.class, write::get);
-    assertTrue(e.status() == Status.RESET || e.status() == Status.BROKEN_PIPE, e.getMessage());
-    assertFalse(stream.isOpen());
-  }
-
-  @Test
-  void connectingToNobodyFails() throws Exception {
-    int port = listener.port();
-    listener.close();
-    listener.close();
-    Support.fails(Status.REFUSED, () -> TcpStream.connect(loop, "127.0.0.1", port).get());
-    Support.fails(Status.INVALID, () -> TcpStream.connect(loop, "localhost", port).get());
-    Support.fails(Status.INVALID, () -> TcpStream.connect(loop, "a\0b", port).get());
-    Support.fails(Status.BAD_HANDLE, listener::resume);
-  }
-
-  @Test
-  void aPausedListenerLetsThemWait() throws Exception {
-    listener.onAccept(c -> {
-      accepted.add(c);
+  void blockingStreamsMoveEverything() throws Exception {
+    byte[] content = Support.content(3_000_001, 1);
+    CompletableFuture<byte[]> read = CompletableFuture.supplyAsync(() -> {
       try {
-        listener.pause();
-      } catch (EvpollException e) {
-        throw new IllegalStateException(e);
+        return two.inputStream().readAllBytes();
+      } catch (IOException e) {
+        throw new java.io.UncheckedIOException(e);
       }
     });
-    Socket one = connect();
-    Socket two = connect();
-    TcpStream first = accepted.take();
-    CompletableFuture<Void> turn = new CompletableFuture<>();
-    loop.execute(() -> turn.complete(null));
-    turn.get();
-    assertTrue(accepted.isEmpty());
-    listener.resume();
-    TcpStream second = accepted.take();
-    assertEquals(one.getLocalPort(), first.peerAddress().port());
-    assertEquals(two.getLocalPort(), second.peerAddress().port());
-    one.close();
-    two.close();
+    OutputStream out = one.outputStream();
+    out.write(content[0]);
+    out.write(content, 1, content.length - 1);
+    out.close();
+    assertArrayEquals(content, read.get());
   }
 
   @Test
-  void addressesMayBeThePlatforms() throws Exception {
-    TcpListener six = TcpListener.bind(loop,
-        new InetSocketAddress(InetAddress.getByName("::1"), 0));
-    six.onAccept(accepted::add);
-    TcpStream.connect(loop, "::1", six.port()).get().close();
-    assertEquals("::1", accepted.take().localAddress().host());
-    Support.fails(Status.ADDRESS_IN_USE, () -> TcpListener.bind(loop, "::1", six.port()));
+  void aBlockingReadEndsByItsLimitByCloseAndByInterrupt() throws Exception {
+    one.timeout(Duration.ofMillis(10));
+    Support.fails(Status.EXPIRED, () -> one.inputStream().read());
+    one.timeout(Duration.ZERO);
+    Thread reader = Thread.currentThread();
+    loop.schedule(Duration.ofMillis(10), reader::interrupt);
+    assertThrows(InterruptedIOException.class, () -> one.inputStream().read());
+    assertTrue(Thread.interrupted());
+    loop.schedule(Duration.ofMillis(10), one::close);
+    Support.fails(Status.BAD_HANDLE, () -> one.inputStream().read());
+    Support.fails(Status.BAD_HANDLE, () -> one.outputStream().write(1));
   }
 
   @Test
-  void shutdownWritesWhatWaitsAndEnds() throws Exception {
-    listener.onAccept(accepted::add);
-    Socket busy = connect();
-    TcpStream writes = accepted.take();
-    Socket idle = connect();
-    accepted.take();
-    IoFuture<Integer> write = writes.writeAll(loop.allocate(16 << 20));
-    Support.fails(Status.TIMEOUT, () -> loop.shutdown(Duration.ofMillis(10)));
-    assertEquals(-1, idle.getInputStream().read());
-    assertEquals(16 << 20, busy.getInputStream().readAllBytes().length);
-    assertEquals(16 << 20, write.get());
-    loop.shutdown(LONG);
-    busy.close();
-    idle.close();
+  void theLoopsThreadNeverWaits() throws Exception {
+    CompletableFuture<Throwable> thrown = new CompletableFuture<>();
+    loop.onError((thread, e) -> thrown.complete(e));
+    loop.execute(() -> {
+      try {
+        one.read(ByteBuffer.allocate(1)).await();
+      } catch (IOException e) {
+        throw new java.io.UncheckedIOException(e);
+      }
+    });
+    assertTrue(thrown.get() instanceof IllegalStateException, thrown.get().toString());
   }
 
   @Test
-  void closeEndsStreamsAndTheirFutures() throws Exception {
-    listener.onAccept(accepted::add);
-    Socket socket = connect();
-    TcpStream stream = accepted.take();
-    IoFuture<Integer> read = stream.read(loop.allocate(1));
-    IoFuture<Integer> write = stream.writeAll(loop.allocate(64 << 20));
-    loop.close();
-    Support.fails(Status.CANCELLED, read::get);
-    Support.fails(Status.CANCELLED, write::get);
-    assertTrue(socket.getInputStream().readAllBytes().length < 64 << 20);
-    socket.close();
-  }
-
-  @Test
-  void aThrowingReaderLosesItsStreamOnly() throws Exception {
-    CompletableFuture<Throwable> seen = new CompletableFuture<>();
-    RuntimeException mistake = new RuntimeException("a mistake");
-    loop.onError((thread, e) -> seen.complete(e));
-    listener.onAccept(c -> c.readLoop(loop.allocate(4), (s, n) -> {
-      throw mistake;
-    }));
-    Socket socket = connect();
-    socket.getOutputStream().write(1);
-    assertSame(mistake, seen.get());
-    InputStream in = socket.getInputStream();
-    try {
-      assertEquals(-1, in.read());
-    } catch (java.net.SocketException e) {
-      // Closing with bytes unread resets.
+  void handlersAreCalledOnTheLoopsThreadWhoeverStarts() throws Exception {
+    ByteBuffer in = ByteBuffer.allocateDirect(10);
+    for (int i = 0; i < 100; i++) {
+      CompletableFuture<Boolean> there = new CompletableFuture<>();
+      two.read(in.clear(), (n, failure) -> there.complete(loop.isLoopThread() && n == 1));
+      one.writeAll(Support.direct("x"), (n, failure) -> { });
+      assertTrue(there.get());
     }
-    socket.close();
-    echo();
-    Socket other = connect();
-    other.getOutputStream().write(7);
-    assertEquals(7, other.getInputStream().read());
-    other.close();
   }
 
   @Test
-  void aReadLoopDoesNotTakeOverAReadUnderWay() throws Exception {
-    CompletableFuture<Throwable> seen = new CompletableFuture<>();
-    loop.onError((thread, e) -> seen.complete(e));
-    listener.onAccept(accepted::add);
-    Socket socket = connect();
-    TcpStream stream = accepted.take();
-    ByteBuffer room = loop.allocate(4);
-    IoFuture<Integer> read = stream.read(room);
-    stream.readLoop(loop.allocate(4), (s, n) -> { });
-    assertTrue(seen.get() instanceof IllegalStateException);
-    socket.getOutputStream().write(7);
-    assertEquals(1, read.get());
-    assertEquals(7, room.get(0));
-    socket.close();
+  void aFileIsSentAsAPart() throws Exception {
+    byte[] content = Support.content(300_000, 2);
+    AsyncFile file = loop.openFile(Support.file(folder, content));
+    IoFuture<Long> sent = one.sendFile(file, 1000, 200_000);
+    ByteBuffer in = ByteBuffer.allocate(200_000);
+    assertEquals(200_000, two.readFully(in).await());
+    assertEquals(200_000, sent.await());
+    assertEquals(-1, in.flip().mismatch(ByteBuffer.wrap(content, 1000, 200_000)));
+    loop.execute(() -> one.sendFile(file, 299_990, 100));
+    assertEquals(10, two.readFully(in.clear().limit(10)).await());
+    file.close();
+    Support.fails(Status.BAD_HANDLE, () -> one.sendFile(file, 0, 1).await());
   }
 
   @Test
-  void badInputIsRefusedAtOnce() throws Exception {
-    listener.onAccept(accepted::add);
-    Socket socket = connect();
-    TcpStream stream = accepted.take();
-    assertThrows(IllegalArgumentException.class, () -> stream.writeAll(ByteBuffer.allocate(1)));
-    assertThrows(IllegalArgumentException.class, () -> stream.read(ByteBuffer.allocate(1)));
-    assertThrows(IllegalArgumentException.class,
-        () -> stream.readLoop(loop.allocate(0), (s, n) -> { }));
-    assertThrows(NullPointerException.class, () -> stream.writeAll(null));
-    socket.close();
+  void cancellingAViewChangesNothing() throws Exception {
+    IoFuture<Integer> read = one.read(ByteBuffer.allocate(1));
+    read.toCompletionStage().toCompletableFuture().cancel(true);
+    assertFalse(read.isDone());
+    two.writeAll(Support.direct("x")).await();
+    assertEquals(1, read.await());
+    assertEquals(1, read.getNow());
+  }
+
+  @Test
+  void whatIsQueuedAndCancelledIsDropped() throws Exception {
+    CompletableFuture<Status> ended = new CompletableFuture<>();
+    loop.execute(() -> {
+      IoFuture<Integer> write = one.writeAll(Support.direct("never"));
+      one.writeAll(Support.direct("x"));
+      write.whenComplete((n, failure) -> ended.complete(failure.status()));
+      write.cancel();
+    });
+    assertEquals(Status.CANCELLED, ended.get());
+    ByteBuffer in = ByteBuffer.allocate(1);
+    assertEquals(1, two.readFully(in).await());
+    assertEquals("x", Support.text(in.flip()));
+  }
+
+  @Test
+  void limitsMoveTheEnd() throws Exception {
+    IoFuture<Integer> read = one.read(ByteBuffer.allocate(1)).limit(Duration.ofDays(100_000_000));
+    read.limit(Duration.ofSeconds(Long.MAX_VALUE));
+    assertFalse(read.isDone());
+    read.limit(Duration.ZERO);
+    Support.fails(Status.EXPIRED, read::await);
+    CompletableFuture<Status> queued = new CompletableFuture<>();
+    loop.execute(() -> one.read(ByteBuffer.allocate(1)).limit(Duration.ofMillis(1))
+        .whenComplete((n, failure) -> queued.complete(failure.status())));
+    assertEquals(Status.EXPIRED, queued.get());
+    one.timeout(Duration.ofSeconds(Long.MAX_VALUE)); // too long to be counted: none
+    assertThrows(IllegalArgumentException.class, () -> one.timeout(Duration.ofMillis(-1)));
+  }
+
+  @Test
+  void timersAreSetAnewAndCancelled() throws Exception {
+    AtomicInteger runs = new AtomicInteger();
+    CountDownLatch third = new CountDownLatch(3);
+    Timer[] self = new Timer[1];
+    self[0] = loop.timer(() -> {
+      runs.incrementAndGet();
+      third.countDown();
+      if (third.getCount() > 0) self[0].setNanos(1000);
+    });
+    self[0].set(Duration.ofSeconds(Long.MAX_VALUE));
+    self[0].set(Duration.ofMillis(1));
+    third.await();
+    assertFalse(self[0].cancel());
+    Timer never = loop.schedule(Duration.ofHours(1), runs::incrementAndGet);
+    assertTrue(never.cancel());
+    never.set(Duration.ofHours(1));
+    assertTrue(never.cancel());
+    CountDownLatch later = new CountDownLatch(1);
+    Timer forth = loop.schedule(Duration.ofMillis(1), later::countDown);
+    forth.set(Duration.ofMillis(20)); // and back again
+    forth.set(Duration.ZERO);
+    later.await();
+    assertEquals(3, runs.get());
+    IoFuture<Void> delay = loop.delay(Duration.ofHours(1));
+    delay.cancel();
+    Support.fails(Status.CANCELLED, delay::await);
+    loop.delay(Duration.ofMillis(1)).await();
+  }
+
+  @Test
+  void halfAMillionTimersComeAndGo() throws Exception {
+    Timer[] timers = new Timer[500_000];
+    AtomicInteger runs = new AtomicInteger();
+    for (int i = 0; i < timers.length; i++)
+      timers[i] = loop.schedule(Duration.ofHours(1), runs::incrementAndGet);
+    for (Timer timer : timers) assertTrue(timer.cancel());
+    Support.until("all are gone", () -> loop.stats().ioInFlight() == 0);
+    assertEquals(0, runs.get());
+  }
+
+  @Test
+  void descriptorsOfOthersAreWaitedFor() throws Exception {
+    long[] pair = Handles.pair();
+    Descriptor watched = loop.watch(pair[0]);
+    assertTrue(watched.poll(Interest.WRITABLE).await().contains(Interest.WRITABLE));
+    IoFuture<Interest> readable = watched.poll(Interest.READABLE);
+    Handles.send(pair[1], Support.direct("x"));
+    assertTrue(readable.await().contains(Interest.READABLE));
+    ByteBuffer in = ByteBuffer.allocateDirect(1);
+    assertEquals(1, Handles.receive(pair[0], in));
+    IoFuture<Interest> pending = watched.poll(Interest.READABLE);
+    watched.close();
+    watched.closed().await();
+    Support.fails(Status.BAD_HANDLE, pending::await);
+    Handles.send(pair[1], Support.direct("y"));
+    assertEquals(1, Handles.receive(pair[0], in.clear())); // it is open still
+    Handles.closeSocket(pair[0]);
+    Handles.closeSocket(pair[1]);
+  }
+
+  @Test
+  void recordsStandWhereTheySay() throws Exception {
+    Path path = folder.resolve("log");
+    try (AsyncFile log = loop.openFile(path, FileFlag.WRITE, FileFlag.CREATE, FileFlag.APPEND)) {
+      List<IoFuture<Long>> places = new ArrayList<>();
+      for (int i = 0; i < 1000; i++)
+        places.add(log.appendDurable(ByteBuffer.wrap(("record " + i + "\n").getBytes())));
+      long at = 0;
+      for (int i = 0; i < 1000; i++) {
+        assertEquals(at, places.get(i).await());
+        at += ("record " + i + "\n").length();
+      }
+      assertEquals(at, log.size().await());
+      assertThrows(IllegalArgumentException.class,
+          () -> log.appendDurable(ByteBuffer.allocate(0)));
+      Support.fails(Status.BUSY, () -> loop.openFile(path, FileFlag.WRITE, FileFlag.APPEND));
+    }
+    assertEquals("record 999", Files.readAllLines(path).get(999));
+  }
+
+  @Test
+  void filesAreReadWrittenCutAndSynced() throws Exception {
+    Path path = folder.resolve("file");
+    try (AsyncFile file = loop.openFile(path, FileFlag.READ, FileFlag.WRITE, FileFlag.CREATE)) {
+      assertEquals(10, file.write(ByteBuffer.wrap("0123456789".getBytes()), 5).await());
+      file.sync().await();
+      file.syncData().await();
+      file.truncate(8).await();
+      assertEquals(8, file.size().await());
+      ByteBuffer in = ByteBuffer.allocate(20);
+      assertEquals(3, file.readFully(in, 5).await());
+      assertEquals("012", Support.text(in.flip()));
+      assertEquals(-1, file.read(in.clear(), 8).await());
+      assertThrows(IllegalArgumentException.class, () -> file.read(in, -1));
+      CompletableFuture<Integer> handled = new CompletableFuture<>();
+      file.read(ByteBuffer.allocateDirect(2), 6, (n, failure) -> handled.complete(n));
+      assertEquals(2, handled.get());
+    }
+    Support.fails(Status.NOT_FOUND, () -> loop.openFile(folder.resolve("none")));
+  }
+
+  @Test
+  void aListenerThatCallsBackAcceptsUntilItIsClosed() throws Exception {
+    CountDownLatch three = new CountDownLatch(3);
+    TcpListener listener = loop.listen(ANY);
+    listener.onAccept(stream -> three.countDown());
+    for (int i = 0; i < 3; i++) assertNotNull(loop.connect(listener.address()).await());
+    three.await();
+    listener.close();
+    listener.closed().await();
+    Support.fails(Status.REFUSED, () -> loop.connect(listener.address()).await());
+  }
+
+  @Test
+  void thePoolHasABoundAndSmallBuffersAreSmall() {
+    ByteBuffer small = Buffers.take(64);
+    assertEquals(64, small.capacity());
+    Buffers.give(small);
+    ByteBuffer[] large = new ByteBuffer[80];
+    for (int i = 0; i < large.length; i++) large[i] = Buffers.take(1 << 20);
+    for (ByteBuffer one : large) Buffers.give(one);
+    assertTrue(Buffers.pooledBytes() <= 64 << 20);
+    ByteBuffer again = Buffers.take(1_000_000);
+    assertEquals(1_000_000, again.limit());
+    assertEquals(0, again.position());
+  }
+
+  @Test
+  void callsThatComeTooLateSayShutdown() throws Exception {
+    AtomicReference<EvpollException> failure = new AtomicReference<>();
+    IoFuture<Integer> pending = one.read(ByteBuffer.allocate(1));
+    pending.whenComplete((n, e) -> failure.set(e));
+    assertTrue(loop.close(Duration.ofMinutes(1)));
+    assertEquals(Status.SHUTDOWN, failure.get().status());
+    assertNull(pending.getNow());
+    Support.fails(Status.SHUTDOWN, () -> two.read(ByteBuffer.allocate(1)).await());
+    Support.fails(Status.SHUTDOWN, () -> loop.listen(ANY));
+    Support.fails(Status.SHUTDOWN, () -> loop.delay(Duration.ZERO).await());
+    assertThrows(java.util.concurrent.RejectedExecutionException.class,
+        () -> loop.execute(() -> { }));
+    assertThrows(ClosedPollerException.class, () -> loop.stats());
+  }
+
+  @Test
+  void flightRecorderGetsTheCallbacksOfATurn() throws Exception {
+    Path file = folder.resolve("evpoll.jfr");
+    try (var recording = new jdk.jfr.Recording()) {
+      recording.enable("org.evpoll.Callbacks").withoutThreshold();
+      recording.start();
+      loop.delay(Duration.ofMillis(1)).await();
+      loop.delay(Duration.ofMillis(1)).await(); // the turn before is over then
+      recording.stop();
+      recording.dump(file);
+    }
+    var events = jdk.jfr.consumer.RecordingFile.readAllEvents(file);
+    assertTrue(events.stream().anyMatch(e ->
+        e.getEventType().getName().equals("org.evpoll.Callbacks")
+            && e.getString("loop").equals("evpoll") && e.getInt("ended") > 0), events.toString());
   }
 }

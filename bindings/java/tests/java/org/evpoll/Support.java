@@ -21,7 +21,7 @@ final class Support {
 
   static ByteBuffer direct(String text) {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    return Buffers.allocate(bytes.length).put(bytes).flip();
+    return ByteBuffer.allocateDirect(bytes.length).put(bytes).flip();
   }
 
   static String text(ByteBuffer buffer) {
@@ -38,6 +38,11 @@ final class Support {
 
   static Path file(Path folder, byte[] content) throws IOException {
     return Files.write(Files.createTempFile(folder, "evpoll", ".bin"), content);
+  }
+
+  /** Adds a file for operations, under the token 5. */
+  static void register(Poller poller, long file) throws EvpollException {
+    poller.add(file, 5, Interest.NONE, Mode.OPERATIONS);
   }
 
   static void until(String what, Callable<Boolean> condition) throws Exception {
@@ -72,6 +77,13 @@ final class Support {
       token = events.token(got - 1);
     }
     return token;
+  }
+
+  /** Descriptors of this process, on Linux. */
+  static int descriptors() throws IOException {
+    try (var open = Files.list(Path.of("/proc/self/fd"))) {
+      return (int) open.count();
+    }
   }
 
   static boolean blockedInWait(Thread thread) {

@@ -68,6 +68,54 @@ public final class Bench {
         median(byPlatform));
   }
 
+  /** Three servers: elapsed for each byte to and fro, and the processor's time of the server. */
+  private static void echo(int n) throws Exception {
+    try (Echo echo = new Echo(n)) {
+      Body[] bodies = {echo.ours(), echo.selector(), echo.async()};
+      double[][] elapsed = new double[3][SLICES];
+      double[][] cpu = new double[3][SLICES];
+      for (int i = -WARM_UP; i < SLICES; i++) {
+        for (int k = 0; k < 3; k++) {
+          int which = ORDERS[Math.floorMod(i, ORDERS.length)].charAt(k) - '0';
+          long before = echo.cpu()[which];
+          long began = System.nanoTime();
+          long trips = 0;
+          while (System.nanoTime() - began < SLICE_NANOS) trips += bodies[which].round();
+          if (i < 0) continue;
+          elapsed[which][i] = (double) (System.nanoTime() - began) / trips;
+          cpu[which][i] = (double) (echo.cpu()[which] - before) / trips;
+        }
+      }
+      for (double[][] kind : new double[][][] {cpu, elapsed}) {
+        double[] first = new double[SLICES];
+        double[] second = new double[SLICES];
+        for (int i = 0; i < SLICES; i++) {
+          first[i] = kind[0][i] / kind[1][i];
+          second[i] = kind[0][i] / kind[2][i];
+        }
+        System.out.printf(Locale.ROOT, "| %d | %s | %.0f | %.0f | %.2f | %.0f | %.2f |%n", n,
+            kind == cpu ? "CPU" : "elapsed", median(kind[0]), median(kind[1]), median(first),
+            median(kind[2]), median(second));
+      }
+    }
+  }
+
+  private static void appends() throws Exception {
+    try (Appends appends = new Appends()) {
+      Body[] bodies = {appends::ours, appends::group, appends::force};
+      double[][] millis = new double[3][7];
+      for (int i = -1; i < millis[0].length; i++) {
+        for (int k = 0; k < 3; k++) {
+          long began = System.nanoTime();
+          sink += bodies[k].round();
+          if (i >= 0) millis[k][i] = (System.nanoTime() - began) / 1e6;
+        }
+      }
+      System.out.printf(Locale.ROOT, "| %.0f | %.0f | %.0f |%n", median(millis[0]),
+          median(millis[1]), median(millis[2]));
+    }
+  }
+
   /**
    * Prints the table.
    *
@@ -76,6 +124,16 @@ public final class Bench {
    */
   public static void main(String[] args) throws Exception {
     long began = System.nanoTime();
+    System.out.println("| connections | ns a round trip | evpoll | Selector | evpoll / Selector "
+        + "| AsynchronousSocketChannel | evpoll / that |");
+    System.out.println("|---|---|---|---|---|---|---|");
+    for (int n : new int[] {1, 100}) echo(n);
+    System.out.println();
+    System.out.println("| ms for 64 writers of 40 durable records: evpoll | FileChannel, by a thread "
+        + "for all | FileChannel.force for each |");
+    System.out.println("|---|---|---|");
+    appends();
+    System.out.println();
     System.out.println("| ns for each event | evpoll | hand-written JNI | evpoll / hand "
         + "| Java's own | Java's own / evpoll |");
     System.out.println("|---|---|---|---|---|---|");

@@ -17,6 +17,8 @@ final class Hand {
 
   static native int add(long poller, long handle, long token);
 
+  static native int addFile(long poller, long handle);
+
   static native int submit(long poller, long ios, int n);
 
   static native int wait(long poller, long events, int capacity, long timeoutNanos);

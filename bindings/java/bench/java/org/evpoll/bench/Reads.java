@@ -9,7 +9,9 @@ import java.nio.file.Path;
 import java.util.concurrent.Future;
 import org.evpoll.Buffers;
 import org.evpoll.Events;
-import org.evpoll.FileHandles;
+import org.evpoll.Handles;
+import org.evpoll.Interest;
+import org.evpoll.Mode;
 import org.evpoll.Operations;
 import org.evpoll.Poller;
 
@@ -19,6 +21,7 @@ final class Reads implements AutoCloseable {
 
   private final int n;
   private final long file;
+  private final long handFile;
   private final ByteBuffer[] buffers;
   private final Poller poller = Poller.open();
   private final Events events;
@@ -34,7 +37,10 @@ final class Reads implements AutoCloseable {
 
   Reads(Path path, int n) throws Exception {
     this.n = n;
-    file = FileHandles.open(path.toString());
+    file = Handles.open(path.toString());
+    handFile = Handles.open(path.toString());
+    poller.add(file, 0, Interest.NONE, Mode.OPERATIONS);
+    Hand.addFile(hand, handFile);
     channel = AsynchronousFileChannel.open(path);
     events = new Events(n);
     operations = new Operations(n);
@@ -42,7 +48,7 @@ final class Reads implements AutoCloseable {
     addresses = new long[n];
     futures = new Future<?>[n];
     for (int i = 0; i < n; i++) {
-      buffers[i] = Buffers.allocate(BLOCK);
+      buffers[i] = Buffers.aligned(BLOCK, 4096);
       addresses[i] = Hand.address(buffers[i]);
     }
     handEvents = ByteBuffer.allocateDirect(n * 32).order(ByteOrder.nativeOrder());
@@ -68,7 +74,7 @@ final class Reads implements AutoCloseable {
     long sum = 0;
     for (int i = 0; i < n; i++) {
       int at = i * 64;
-      handIos.putLong(at, i).putLong(at + 8, file).putLong(at + 16, (long) i * BLOCK);
+      handIos.putLong(at, i).putLong(at + 8, handFile).putLong(at + 16, (long) i * BLOCK);
       handIos.putLong(at + 24, addresses[i]).putLong(at + 32, BLOCK).putLong(at + 40, 0);
       handIos.putInt(at + 48, 1).putInt(at + 52, 0).putInt(at + 56, 0).putInt(at + 60, 0);
     }
@@ -98,6 +104,7 @@ final class Reads implements AutoCloseable {
   public void close() throws IOException {
     poller.close();
     channel.close();
-    FileHandles.close(file);
+    Handles.close(file);
+    Handles.close(handFile);
   }
 }

@@ -15,12 +15,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import org.evpoll.Buffers;
 import org.evpoll.Events;
 import org.evpoll.Interest;
 import org.evpoll.Mode;
 import org.evpoll.Poller;
-import org.evpoll.Sockets;
+import org.evpoll.Handles;
 
 /** Sockets that are ready all the time, in level mode: a wait, and a look at each event. */
 final class Ready implements AutoCloseable {
@@ -31,7 +30,7 @@ final class Ready implements AutoCloseable {
   private final ByteBuffer handEvents;
   private final long handAddress;
   private final Selector selector = Selector.open();
-  private final List<Sockets.Pair> pairs = new ArrayList<>();
+  private final List<long[]> pairs = new ArrayList<>();
   private final List<SocketChannel> channels = new ArrayList<>();
 
   Ready(int n) throws Exception {
@@ -39,7 +38,7 @@ final class Ready implements AutoCloseable {
     events = new Events(n);
     handEvents = ByteBuffer.allocateDirect(n * 32).order(ByteOrder.nativeOrder());
     handAddress = Hand.address(handEvents);
-    ByteBuffer one = Buffers.allocate(1, 1);
+    ByteBuffer one = ByteBuffer.allocateDirect(1);
     for (int i = 0; i < n; i++) {
       // Each has sockets of its own: a socket that two pollers watch is dearer.
       poller.add(readable(one), i, Interest.READABLE, Mode.LEVEL);
@@ -48,7 +47,7 @@ final class Ready implements AutoCloseable {
     channels(one);
   }
 
-  /** Sockets of the same kind as those of {@link Sockets#pair()}. */
+  /** Sockets of the same kind as those of {@link Handles#pair()}. */
   private void channels(ByteBuffer one) throws IOException {
     Path path = Files.createTempDirectory("evpoll-bench").resolve("socket");
     UnixDomainSocketAddress address = UnixDomainSocketAddress.of(path);
@@ -70,10 +69,10 @@ final class Ready implements AutoCloseable {
   }
 
   private long readable(ByteBuffer one) throws IOException {
-    Sockets.Pair pair = Sockets.pair();
+    long[] pair = Handles.pair();
     pairs.add(pair);
-    Sockets.send(pair.second(), one.clear());
-    return pair.first();
+    Handles.send(pair[1], one.clear());
+    return pair[0];
   }
 
   long ours() throws Exception {
@@ -111,9 +110,9 @@ final class Ready implements AutoCloseable {
   public void close() throws IOException {
     poller.close();
     selector.close();
-    for (Sockets.Pair pair : pairs) {
-      Sockets.close(pair.first());
-      Sockets.close(pair.second());
+    for (long[] pair : pairs) {
+      Handles.closeSocket(pair[0]);
+      Handles.closeSocket(pair[1]);
     }
     for (SocketChannel channel : channels) channel.close();
   }

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+
+package evpoll
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/evpoll/evpoll/bindings/go/internal/capi"
+)
+
+// A completion port has no place in Go's network poller: who waits blocks in the library, and holds
+// a thread.
+type parker struct{}
+
+func (*parker) open(*native) error { return nil }
+
+func (*parker) run(func() bool) {}
+
+func (*parker) close() {}
+
+// One Wait at a time sleeps; its context ends it by a post that nobody else gets to see.
+type sleeper struct {
+	turn   chan struct{}
+	asleep atomic.Int32
+}
+
+const nudge = 1<<64 - 1 // the token of that post
+
+func (s *sleeper) init() { s.turn = make(chan struct{}, 1) }
+
+func (s *sleeper) passOn() {}
+
+func (s *sleeper) close() {}
+
+func (c *core) sleep(ctx context.Context, t *turn) (n int, err error) {
+	end := time.Now().Add(t.timeout)
+	c.asleep.Add(1)
+	defer c.asleep.Add(-1)
+	for {
+		left, ns := time.Duration(1<<62), int64(-1)
+		if t.timeout > 0 {
+			if left = time.Until(end); left <= 0 {
+				return 0, nil
+			}
+			ns = int64(left)
+		}
+		timer := time.NewTimer(left)
+		select {
+		case c.turn <- struct{}{}:
+			timer.Stop()
+		case <-ctx.Done():
+			return 0, ended("wait", ctx)
+		case <-c.dead:
+			return 0, ErrClosed
+		case <-timer.C:
+			return 0, nil
+		}
+		over := make(chan struct{})
+		if ctx.Done() != nil {
+			go func() {
+				select {
+				case <-ctx.Done():
+					c.done("nudge", capi.Post(c.enter(), nudge, -1))
+				case <-over:
+				}
+			}()
+		}
+		n, err = c.look(t, ns)
+		close(over)
+		<-c.turn
+		switch {
+		case c.ending.Load() && (n == 0 || t.events[0].Events == Woken):
+			return 0, ErrClosed
+		case n > 0 || err != nil:
+			return n, err
+		case ctx.Err() != nil:
+			return 0, ended("wait", ctx)
+		}
+	}
+}
+
+// theirs takes nudges out. One that was for somebody who sleeps is sent again.
+func (c *core) theirs(events []Event, sleeps bool) (n int) {
+	for _, e := range events {
+		if e.Token != nudge || e.Events != Posted || e.Result != -1 {
+			events[n] = e
+			n++
+		} else if !sleeps && len(c.turn) > 0 {
+			c.done("nudge", capi.Post(c.enter(), nudge, -1))
+		}
+	}
+	return n
+}

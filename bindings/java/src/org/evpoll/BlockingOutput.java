@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+package org.evpoll;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.util.Objects;
+import java.util.concurrent.locks.ReentrantLock;
+import org.evpoll.internal.NativeConstants;
+
+/** Writes arrays: at once, or when the stream takes more. */
+final class BlockingOutput extends OutputStream {
+  private final TcpStream stream;
+  private final ReentrantLock writing = new ReentrantLock(); // an array is written in one piece
+
+  BlockingOutput(TcpStream stream) { this.stream = stream; }
+
+  @Override
+  public void write(int b) throws IOException {
+    write(new byte[] {(byte) b}, 0, 1);
+  }
+
+  @Override
+  public void write(byte[] bytes, int at, int length) throws IOException {
+    Objects.checkFromIndexSize(at, length, bytes.length);
+    writing.lock();
+    try {
+      for (int end = at + length; at < end;) {
+        int n = stream.moveNow(NativeConstants.EVPOLL_OP_WRITE, bytes, at, end - at);
+        if (n >= 0) {
+          at += n;
+        } else {
+          // Others' writes may be before it: behind them it is one of them.
+          at += stream.writeAll(ByteBuffer.wrap(bytes, at, Math.min(end - at, 65536))).await();
+        }
+      }
+    } finally {
+      writing.unlock();
+    }
+  }
+
+  @Override
+  public void close() { stream.close(); }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+package org.evpoll;
+
+import jdk.jfr.Category;
+import jdk.jfr.Description;
+import jdk.jfr.Event;
+import jdk.jfr.EventType;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+import jdk.jfr.Threshold;
+
+/** What Flight Recorder gets; a Java without it (module jdk.jfr) has none. */
+final class Recording {
+  /** The callbacks of one turn of a loop. */
+  @Name("org.evpoll.Callbacks")
+  @Label("Callbacks of a turn")
+  @Category("evpoll")
+  @Description("What a loop has called in one turn, while everything else on it had to wait")
+  @StackTrace(false)
+  @Threshold("10 ms")
+  static final class Callbacks extends Event {
+    @Label("Loop")
+    String loop;
+    @Label("Operations ended")
+    int ended;
+    @Label("Operations under way")
+    int underWay;
+  }
+
+  private static final EventType TYPE = find();
+  private static final ThreadLocal<Callbacks> CURRENT = new ThreadLocal<>();
+
+  private Recording() {}
+
+  private static EventType find() {
+    try {
+      return EventType.getEventType(Callbacks.class);
+    } catch (LinkageError e) {
+      return null;
+    }
+  }
+
+  /** Returns whether an end is to follow; costs nothing while nobody records. */
+  static boolean begin() {
+    if (TYPE == null || !TYPE.isEnabled()) return false;
+    Callbacks event = new Callbacks();
+    event.begin();
+    CURRENT.set(event);
+    return true;
+  }
+
+  static void end(String loop, int ended, int underWay) {
+    Callbacks event = CURRENT.get();
+    event.loop = loop;
+    event.ended = ended;
+    event.underWay = underWay;
+    event.commit();
+  }
+}

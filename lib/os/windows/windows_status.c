@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Codes of GetLastError() and of Winsock as a status; the two share one space of numbers. */
+#include <winsock2.h>
+
+#include <windows.h>
+
+#include "core/status.h"
+
+#ifndef ERROR_DISK_QUOTA_EXCEEDED
+#define ERROR_DISK_QUOTA_EXCEEDED 1295
+#endif
+
+static int32_t status_of_winsock(int os_code) {
+  switch (os_code) {
+  case WSAEINVAL:
+  case WSAEISCONN:
+  case WSAENAMETOOLONG: return EVPOLL_ERR_INVALID;
+  case WSAEBADF: return EVPOLL_ERR_BAD_HANDLE;
+  case WSAEFAULT: return EVPOLL_ERR_FAULT;
+  case WSAEAFNOSUPPORT:
+  case WSAENOPROTOOPT:
+  case WSAENOTSOCK:
+  case WSAEOPNOTSUPP:
+  case WSAEPFNOSUPPORT:
+  case WSAEPROTONOSUPPORT:
+  case WSAEPROTOTYPE:
+  case WSAESOCKTNOSUPPORT:
+  case WSAVERNOTSUPPORTED: return EVPOLL_ERR_UNSUPPORTED;
+  case WSAENOBUFS: return EVPOLL_ERR_NO_MEMORY;
+  case WSAEMFILE:
+  case WSAEUSERS:
+  case WSAEPROCLIM: return EVPOLL_ERR_LIMIT;
+  case WSAEWOULDBLOCK: return EVPOLL_ERR_WOULD_BLOCK;
+  case WSAEALREADY:
+  case WSAEINPROGRESS: return EVPOLL_ERR_BUSY;
+  case WSAECANCELLED:
+  case WSA_E_CANCELLED: return EVPOLL_ERR_CANCELLED;
+  case WSAEACCES: return EVPOLL_ERR_ACCESS;
+  case WSAEDQUOT: return EVPOLL_ERR_NO_SPACE;
+  case WSAECONNREFUSED: return EVPOLL_ERR_REFUSED;
+  case WSAECONNABORTED:
+  case WSAECONNRESET:
+  case WSAENETRESET: return EVPOLL_ERR_RESET;
+  case WSAESHUTDOWN:
+  case WSAEDISCON: return EVPOLL_ERR_BROKEN_PIPE;
+  case WSAENOTCONN:
+  case WSAEDESTADDRREQ: return EVPOLL_ERR_NOT_CONNECTED;
+  case WSAEADDRINUSE: return EVPOLL_ERR_ADDRESS_IN_USE;
+  case WSAEADDRNOTAVAIL: return EVPOLL_ERR_ADDRESS_UNAVAILABLE;
+  case WSAEHOSTDOWN:
+  case WSAEHOSTUNREACH:
+  case WSAENETDOWN:
+  case WSAENETUNREACH: return EVPOLL_ERR_UNREACHABLE;
+  case WSAEMSGSIZE: return EVPOLL_ERR_MESSAGE_SIZE;
+  case WSAETIMEDOUT: return EVPOLL_ERR_TIMEOUT;
+  }
+  return EVPOLL_ERR_OS;
+}
+
+static int32_t status_of_file(int os_code) {
+  switch (os_code) {
+  case ERROR_INVALID_PARAMETER:
+  case ERROR_INVALID_NAME:
+  case ERROR_BAD_PATHNAME:
+  case ERROR_FILENAME_EXCED_RANGE:
+  case ERROR_NO_UNICODE_TRANSLATION:
+  case ERROR_NEGATIVE_SEEK: return EVPOLL_ERR_INVALID;
+  case ERROR_INVALID_HANDLE: return EVPOLL_ERR_BAD_HANDLE;
+  case ERROR_NOACCESS:
+  case ERROR_INVALID_USER_BUFFER: return EVPOLL_ERR_FAULT;
+  case ERROR_INVALID_FUNCTION:
+  case ERROR_NOT_SUPPORTED:
+  case ERROR_CALL_NOT_IMPLEMENTED: return EVPOLL_ERR_UNSUPPORTED;
+  case ERROR_NOT_ENOUGH_MEMORY:
+  case ERROR_OUTOFMEMORY:
+  case ERROR_COMMITMENT_LIMIT:
+  case ERROR_NONPAGED_SYSTEM_RESOURCES:
+  case ERROR_PAGED_SYSTEM_RESOURCES:
+  case ERROR_WORKING_SET_QUOTA: return EVPOLL_ERR_NO_MEMORY;
+  case ERROR_TOO_MANY_OPEN_FILES:
+  case ERROR_NO_SYSTEM_RESOURCES:
+  case ERROR_NOT_ENOUGH_QUOTA:
+  case ERROR_MAX_THRDS_REACHED: return EVPOLL_ERR_LIMIT;
+  case ERROR_SHARING_VIOLATION:
+  case ERROR_LOCK_VIOLATION:
+  case ERROR_PIPE_BUSY:
+  case ERROR_BUSY: return EVPOLL_ERR_BUSY;
+  case ERROR_OPERATION_ABORTED:
+  case ERROR_CANCELLED: return EVPOLL_ERR_CANCELLED;
+  case ERROR_FILE_NOT_FOUND:
+  case ERROR_PATH_NOT_FOUND:
+  case ERROR_INVALID_DRIVE:
+  case ERROR_DIRECTORY:
+  case ERROR_BAD_NETPATH:
+  case ERROR_BAD_NET_NAME: return EVPOLL_ERR_NOT_FOUND;
+  case ERROR_FILE_EXISTS:
+  case ERROR_ALREADY_EXISTS: return EVPOLL_ERR_EXISTS;
+  case ERROR_ACCESS_DENIED:
+  case ERROR_WRITE_PROTECT:
+  case ERROR_PRIVILEGE_NOT_HELD: return EVPOLL_ERR_ACCESS;
+  case ERROR_HANDLE_DISK_FULL:
+  case ERROR_DISK_FULL:
+  case ERROR_DISK_QUOTA_EXCEEDED: return EVPOLL_ERR_NO_SPACE;
+  case ERROR_FILE_TOO_LARGE:
+  case ERROR_ARITHMETIC_OVERFLOW: return EVPOLL_ERR_TOO_LARGE;
+  case ERROR_CRC:
+  case ERROR_SEEK:
+  case ERROR_GEN_FAILURE:
+  case ERROR_NOT_READY:
+  case ERROR_READ_FAULT:
+  case ERROR_WRITE_FAULT:
+  case ERROR_IO_DEVICE:
+  case ERROR_FILE_CORRUPT:
+  case ERROR_DISK_CORRUPT:
+  case ERROR_SECTOR_NOT_FOUND: return EVPOLL_ERR_IO;
+  case ERROR_MORE_DATA: return EVPOLL_ERR_MESSAGE_SIZE;
+  case ERROR_BROKEN_PIPE:
+  case ERROR_NO_DATA:
+  case ERROR_PIPE_NOT_CONNECTED: return EVPOLL_ERR_BROKEN_PIPE;
+  case ERROR_CONNECTION_REFUSED: return EVPOLL_ERR_REFUSED;
+  case ERROR_CONNECTION_ABORTED:
+  case ERROR_NETNAME_DELETED: return EVPOLL_ERR_RESET;
+  case ERROR_NETWORK_UNREACHABLE:
+  case ERROR_HOST_UNREACHABLE:
+  case ERROR_PORT_UNREACHABLE: return EVPOLL_ERR_UNREACHABLE;
+  case ERROR_SEM_TIMEOUT:
+  case WAIT_TIMEOUT: return EVPOLL_ERR_TIMEOUT;
+  }
+  return EVPOLL_ERR_OS;
+}
+
+int32_t evp_status_of(int os_code) {
+  if (os_code == 0) return EVPOLL_OK;
+  return os_code >= WSABASEERR && os_code < WSABASEERR + 2000 ? status_of_winsock(os_code)
+                                                              : status_of_file(os_code);
+}
+
+/* A file may lie on a server, whose network's failures are the device's here. A pipe breaks, and
+ * has messages. */
+int32_t evp_status_of_operation(int os_code) {
+  const int32_t status = evp_status_of(os_code);
+  switch (status) {
+  case EVPOLL_ERR_WOULD_BLOCK: return EVPOLL_ERR_AGAIN;
+  case EVPOLL_OK:
+  case EVPOLL_ERR_INVALID:
+  case EVPOLL_ERR_BAD_HANDLE:
+  case EVPOLL_ERR_NO_MEMORY:
+  case EVPOLL_ERR_LIMIT:
+  case EVPOLL_ERR_BUSY:
+  case EVPOLL_ERR_UNSUPPORTED:
+  case EVPOLL_ERR_CANCELLED:
+  case EVPOLL_ERR_NO_SPACE:
+  case EVPOLL_ERR_TOO_LARGE:
+  case EVPOLL_ERR_FAULT:
+  case EVPOLL_ERR_ACCESS:
+  case EVPOLL_ERR_BROKEN_PIPE:
+  case EVPOLL_ERR_MESSAGE_SIZE: return status;
+  }
+  return EVPOLL_ERR_IO;
+}

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""natives.py PACKAGE RUNTIME-ID...: a package has a native library for each of these systems and for no
+other, for that processor, which exports the functions that it should, all of them and no other, and
+does not ask for a stack that can be executed."""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FORMATS = {"linux": "elf64", "linux-musl": "elf64", "win": "COFF", "osx": "Mach-O"}
+PROCESSORS = {"x64": r"x86-64|x86_64", "arm64": r"aarch64|arm64"}
+
+
+def tool(name, *arguments):
+    return subprocess.run([f"llvm-{name}-14", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def expected(jni):
+    if jni:
+        wrappers = (ROOT / "bindings/java/generated/evpoll_jni.c").read_text()
+        return set(re.findall(r"\bJNICALL (Java_\w+)\(", wrappers))
+    listed = (ROOT / "evpoll.def").read_text()
+    return set(re.findall(r"^(evpoll_\w+) @", listed, re.M))
+
+
+def exports(kind, path):
+    if kind == "COFF":
+        return set(re.findall(r"^ +Name: (\w+)$", tool("readobj", "--coff-exports", path), re.M))
+    if kind == "Mach-O":  # which has a "_" before each name; the linker's own have more
+        trie = tool("objdump", "--macho", "--exports-trie", path)
+        return set(re.findall(r"^0x\w+ +_([A-Za-z]\w*)$", trie, re.M))
+    listing = tool("nm", "--extern-only", "--defined-only", "--dynamic", path)
+    return set(re.findall(r"^[0-9a-f]+ [B-Z] (\w+)", listing, re.M))  # A is a version's node
+
+
+def faults(kind, processor, jni, path):
+    headers = tool("readobj", "--file-headers", "--program-headers", path)
+    made = re.search(r"^Format: (.*)", headers, re.M)[1]
+    if not re.fullmatch(f"{kind}.*({PROCESSORS[processor]}).*", made, re.I):
+        yield f"it is {made}"
+    have, want = exports(kind, path), expected(jni)
+    if have != want or not want:
+        yield f"it lacks {sorted(want - have)} and exports {sorted(have - want)} besides"
+    if kind == "elf64":
+        stack = re.search(r"Type: PT_GNU_STACK.*?Flags \[(.*?)\]", headers, re.S)
+        if not stack or "PF_X" in stack[1]:
+            yield "its stack can be executed"
+    if kind == "COFF" and "NX_COMPAT" not in headers:
+        yield "its stack can be executed"
+    if kind == "Mach-O" and "ALLOW_STACK_EXECUTION" in headers:
+        yield "its stack can be executed"
+
+
+def main(package, runtimes):
+    bad = []
+    with zipfile.ZipFile(package) as files, tempfile.TemporaryDirectory() as folder:
+        natives = [name for name in files.namelist() if re.search(r"\.(so|dylib|dll)$", name)
+                   and not name.startswith("lib/")]
+        found = {}
+        for name in natives:
+            place = re.fullmatch(r"(?:runtimes/([-\w]+)/native|META-INF/native/([-\w]+))/([\w.]+)", name)
+            if not place or (place[1] or place[2]) in found:
+                bad.append(f"{name} is in a place of its own")
+            else:
+                found[place[1] or place[2]] = name
+        if set(found) != set(runtimes):
+            bad.append(f"has natives for {sorted(found)}, not for {sorted(runtimes)}")
+        for runtime, name in found.items():
+            system, processor = runtime.rsplit("-", 1)
+            path = files.extract(name, folder)
+            bad += [f"{name}: {fault}" for fault in faults(FORMATS[system], processor,
+                                                           "_jni" in name, path)]
+    for line in bad:
+        print(f"{package}: {line}", file=sys.stderr)
+    return bool(bad)
+
+
+sys.exit(main(sys.argv[1], sys.argv[2:]))
