@@ -101,10 +101,12 @@ TEST_P(PollerHandle, IsReadableUntilAllThatIsDueWasTaken) {
 
 TEST_P(PollerHandle, IsReadableForATimerThatFoundNoDescriptorLeft) {
   Watch();
-  NoMoreDescriptors no_more;
-  EVP_GATE(no_more.works, "descriptor-limit", "the process has no limit that can be lowered");
-  evpoll_io io = MakeIo(EVPOLL_OP_TIMER, -1, 5, nullptr, 0, kMillisecond);
-  ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+  {
+    NoMoreDescriptors no_more;
+    EVP_GATE(no_more.works, "descriptor-limit", "the process has no limit that can be lowered");
+    evpoll_io io = MakeIo(EVPOLL_OP_TIMER, -1, 5, nullptr, 0, kMillisecond);
+    ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+  }
   const std::vector<evpoll_event> events = Next();
   ASSERT_EQ(1u, events.size());
   EXPECT_EQ(5u, events[0].token);
