@@ -69,3 +69,24 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/abi/README.md)
   install(FILES ${PROJECT_SOURCE_DIR}/abi/README.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME abi.md COMPONENT development)
 endif()
+
+# Manual pages, one for each function and evpoll(7): Python 3.9 writes them, where it is there.
+if(WIN32)
+  return()
+endif()
+find_program(EVP_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH) # version managers put slow wrappers in front
+find_program(EVP_PYTHON python3)
+string(COMPARE NOTEQUAL "${EVP_PYTHON}" "EVP_PYTHON-NOTFOUND" evp_has_python)
+option(EVPOLL_MAN "Write the manual pages (needs Python 3.9), and install them" ${evp_has_python})
+if(EVPOLL_MAN)
+  if(NOT evp_has_python)
+    message(FATAL_ERROR "evpoll: the manual pages need python3; or build with -DEVPOLL_MAN=OFF")
+  endif()
+  set(evp_man ${PROJECT_BINARY_DIR}/package/man)
+  add_custom_command(OUTPUT ${evp_man}/man7/evpoll.7
+    COMMAND ${CMAKE_COMMAND} -E rm -rf ${evp_man}
+    COMMAND ${EVP_PYTHON} -B ${PROJECT_SOURCE_DIR}/gen/man.py ${evp_man}
+    DEPENDS ${PROJECT_SOURCE_DIR}/gen/man.py ${PROJECT_SOURCE_DIR}/abi/evpoll.h VERBATIM)
+  add_custom_target(evpoll_man ALL DEPENDS ${evp_man}/man7/evpoll.7)
+  install(DIRECTORY ${evp_man}/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT development)
+endif()

@@ -22,7 +22,10 @@ evp_abi_test(consumer_install
   PROPERTIES FIXTURES_SETUP evpoll_installed)
 evp_abi_test(consumer_manifest
   COMMAND sh ${consumer_dir}/manifest.sh ${PROJECT_SOURCE_DIR} ${consumer_prefix}
-    ${CMAKE_INSTALL_LIBDIR} ${CMAKE_INSTALL_DOCDIR}
+    ${CMAKE_INSTALL_LIBDIR} ${CMAKE_INSTALL_DOCDIR} ${CMAKE_INSTALL_MANDIR}
+  PROPERTIES FIXTURES_REQUIRED evpoll_installed)
+evp_abi_test(consumer_man
+  COMMAND sh ${consumer_dir}/man.sh ${PROJECT_SOURCE_DIR} ${consumer_prefix}/${CMAKE_INSTALL_MANDIR}
   PROPERTIES FIXTURES_REQUIRED evpoll_installed)
 foreach(way cmake-shared cmake-static pkg-config-shared pkg-config-static)
   evp_abi_test(consumer_${way}

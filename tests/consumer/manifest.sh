@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# manifest.sh SOURCE PREFIX LIBDIR DOCDIR: the prefix holds what users were promised, nothing else.
+# manifest.sh SOURCE PREFIX LIBDIR DOCDIR MANDIR: the prefix holds what users were promised, nothing else.
 set -eu
 source=$1
 prefix=$2
 libdir=$3
 docdir=$4
+mandir=$5
 version=$(sed -n 's/^project(evpoll VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLists.txt")
 
 expected() {
@@ -20,6 +21,8 @@ expected() {
     [ ! -f "$source/$text" ] || echo "$docdir/$text"
   done
   [ ! -f "$source/abi/README.md" ] || echo "$docdir/abi.md"
+  sed -n "s,^\(evpoll_[a-z_]*\) @.*,$mandir/man3/\1.3,p" "$source/evpoll.def"
+  echo "$mandir/man7/evpoll.7"
 }
 
 # The configuration's own file is named after the build type.
