@@ -9,7 +9,7 @@ configure_file(evpoll.rc.in evpoll.rc @ONLY)
 target_sources(evpoll PRIVATE ${PROJECT_SOURCE_DIR}/evpoll.def ${CMAKE_CURRENT_BINARY_DIR}/evpoll.rc)
 set_target_properties(evpoll PROPERTIES PREFIX "")
 set(EVP_SYSTEM_LIBRARIES ws2_32 iphlpapi ntdll)
-set(EVP_SYSTEM_LIBRARIES ${EVP_SYSTEM_LIBRARIES} PARENT_SCOPE) # for pkg-config
+set(EVP_SYSTEM_LIBRARIES ${EVP_SYSTEM_LIBRARIES} ${EVP_HARD_LIBRARIES} PARENT_SCOPE) # for pkg-config
 target_link_libraries(evpoll PRIVATE ${EVP_SYSTEM_LIBRARIES})
 # For Windows 10, and the same bytes from the same sources: no time of linking, no folder's name.
 target_link_options(evpoll PRIVATE LINKER:--major-os-version,10)
