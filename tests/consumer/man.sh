@@ -4,7 +4,7 @@
 # the parameters, the statuses and the version of the header; mandoc and groff find no fault in it.
 set -eu
 source=$1
-export MANPATH=$2 MANWIDTH=100 MANPAGER=cat LC_ALL=C.UTF-8
+export MANPATH="$2" MANWIDTH=100 MANPAGER=cat LC_ALL=C.UTF-8
 unset MANOPT
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
