@@ -139,10 +139,14 @@ go_nettest() { (cd tests/nettest && "$@" -count=1 -json -timeout 300s ./...); }
 # package_go: the module as a proxy serves it, GOPROXY=file://FOLDER. It is sources, for every system,
 # without what is a module of its own.
 go_proxy=build/go/proxy
+go_name=github.com/evpoll/evpoll/bindings/go
+go_zip=$go_proxy/$go_name/@v/v1.0.0.zip
 package_go() {
   need_go
+  need python3
   rm -rf "$go_proxy"
-  (cd $go_module && git ls-files | grep -v '^tests/nettest/' | go run ./tests/modzip ../../$go_proxy github.com/evpoll/evpoll/bindings/go v1.0.0)
+  (cd $go_module && git ls-files | grep -v '^tests/nettest/' | go run ./tests/modzip ../../$go_proxy "$go_name" v1.0.0)
+  add_bill "$go_zip" "$go_name" "$go_name@v1.0.0/evpoll.spdx.json"
   echo "$go_proxy"
 }
 
@@ -176,6 +180,7 @@ test_go() {
   go_step suite go_suite
   go_step without-cgo go_without_cgo freebsd
   package_go
+  go_step bill ../../tests/packages/sbom.py "$PWD/$go_zip"
   go_step consumer consumer/try.sh "$PWD/$go_proxy"
   go_step system go_system
   go_step server go_server
