@@ -41,7 +41,7 @@ listed=$(grep -c '^evpoll_.* @' "$source/evpoll.def")
 
 # What a reader looks for: a parameter, a status with the function's own words, and one in the header's;
 # those of a function that it refers to; the example, the fields and the constants in evpoll(7).
-shows evpoll_wait "timeout_ns nanoseconds, rounded up" \
+shows evpoll_wait "timeout_ns nanoseconds, rounded up" "ERRORS EVPOLL_ERR_INVALID NULL, unknown flag" \
   "EVPOLL_ERR_BUSY A second waiter in a single-waiter poller. EVPOLL_ERR_FORKED The poller belongs"
 shows evpoll_turn "EVPOLL_ERR_SHUTDOWN Shut down, and nothing left to deliver."
 shows evpoll "while ((n = evpoll_wait(p, events, 64, EVPOLL_INFINITE)) >= 0)" "uint64_t token As given at" \
