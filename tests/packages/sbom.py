@@ -21,15 +21,18 @@ def read(path):
     """name -> bytes, of the files; what is a link has no bytes of its own."""
     if path.endswith((".nupkg", ".jar", ".zip")):
         with zipfile.ZipFile(path) as archive:
-            return {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+            return without_folder({info.filename: archive.read(info) for info in archive.infolist()
+                                   if not info.is_dir()})
     data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, capture_output=True).stdout \
         if path.endswith(".deb") else open(path, "rb").read()
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        files = {member.name.removeprefix("./"): archive.extractfile(member).read()
-                 for member in archive if member.isfile()}
-    if not path.endswith(".deb"):  # all of it in one folder
-        files = {name.partition("/")[2]: data for name, data in files.items()}
-    return files
+        return without_folder({member.name.removeprefix("./"): archive.extractfile(member).read()
+                               for member in archive if member.isfile()})
+
+
+def without_folder(files):
+    """The C library's archives have one folder, which is named after the package."""
+    return {re.sub(r"^evpoll-\d[^/]*/", "", name): data for name, data in files.items()}
 
 
 def faults(path):
