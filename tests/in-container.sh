@@ -22,6 +22,8 @@ engine=$(command -v docker || command -v podman) ||
 # What a container may do by Docker's own profile leaves io_uring, ptrace and seccomp out, which is
 # what much of the tests is about; and somebody has to bury processes whose parents are gone.
 options=(--rm --privileged --init --volume "$PWD:/evpoll" --workdir /evpoll)
+# Its own network would have no IPv6 loopback; and descriptors are as many as after a login.
+options+=(--network host --ulimit nofile=1024:524288)
 for name in CI EVPOLL_FUZZ_SECONDS; do
   [ -z "${!name:-}" ] || options+=(--env "$name")
 done
@@ -39,7 +41,10 @@ debian:*)
     apt-get -qq install -y --no-install-recommends ${packages[*]} >/dev/null
     git config --global --add safe.directory '*'" # the checkout is another user's
   ;;
-alpine:*) prepare='eval "$(sh tests/on-bsd.sh --needs)"' ;;
+alpine:*)
+  # shellcheck disable=SC2016 # it is the container's shell that asks
+  prepare='eval "$(sh tests/on-bsd.sh --needs)"'
+  ;;
 *) echo "in-container: debian:VERSION or alpine:VERSION, not '$image'" >&2 && exit 2 ;;
 esac
 exec "$engine" run "${options[@]}" "docker.io/library/$image" sh -euc "$prepare

@@ -232,8 +232,7 @@ def breaks():
     whole = texts()
     bad = []
     for check, file, old, new, culprit in BREAKS:
-        broken = dict(whole, **{file: whole[file].replace(old, new)})
-        said = "\n".join(complaints(check, broken))
+        said = "\n".join(complaints(check, {file: whole[file].replace(old, new)}))
         if old not in whole[file]:
             bad.append(f"{file}: has no {old!r} to break")
         elif not re.search(culprit, said):
