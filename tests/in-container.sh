@@ -23,7 +23,8 @@ engine=$(command -v docker || command -v podman) ||
 # what much of the tests is about; and somebody has to bury processes whose parents are gone.
 options=(--rm --privileged --init --volume "$PWD:/evpoll" --workdir /evpoll)
 # Its own network would have no IPv6 loopback; and descriptors are as many as after a login.
-options+=(--network host --ulimit nofile=1024:524288)
+most=$(ulimit -Hn)
+options+=(--network host --ulimit "nofile=1024:$((most < 524288 ? most : 524288))")
 for name in CI EVPOLL_FUZZ_SECONDS; do
   [ -z "${!name:-}" ] || options+=(--env "$name")
 done
