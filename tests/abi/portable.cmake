@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Of the tests of the ABI those that any system and C library can run: the programs of earlier versions.
+# Of the tests of the ABI those that any POSIX system and C library can run: the programs of earlier versions.
 set(dir ${CMAKE_CURRENT_BINARY_DIR}/released)
 file(STRINGS ${PROJECT_SOURCE_DIR}/abi/baseline/evpoll-1.0.symbols symbols REGEX "^evpoll_")
 list(TRANSFORM symbols REPLACE "^([a-z_0-9]+).*" "EXPORT(\\1)")
