@@ -7,8 +7,9 @@ Builds evpoll on Windows 10 or later, from a checkout, and runs its tests there.
     powershell -ExecutionPolicy Bypass -File tests\on-windows.ps1 -GoogleTest C:\googletest
 
 In build\on-windows-COMPILER it builds the library, the examples and the tests, runs the contract, what
-Windows' backend has of its own and the demonstration, and ends with "N passed, N failed, N skipped". What is missing on the machine is named, with the command that installs
-it. It needs no network beyond loopback, no administrator, and writes nothing outside of its folder.
+Windows' backend has of its own and the demonstration, and ends with "N passed, N failed, N skipped".
+What is missing on the machine is named, with the command that installs it. It needs no network beyond
+loopback, no administrator, and writes nothing outside of its folder.
 
 .PARAMETER Compiler
 msvc, which is the newest Visual Studio or its Build Tools, or mingw: the gcc and g++ of PATH.
