@@ -68,15 +68,15 @@ TEST_P(SendFile, SendsWhatTheSocketHasNoRoomForAtOnce) {
 }
 
 TEST_P(SendFile, WhoHasItsEventMayRemoveBoth) {
-  const int rounds = Rounds(2000);
-  File file(*this, "content");
+  const int rounds = Rounds(500);
   for (int i = 0; i < rounds && !HasFailure(); i++) {
+    File file(*this, "content");
     RunIo(Io(file, 0, 7));
     EXPECT_EQ(0, evpoll_remove(p, s.b, kServed)) << "in round " << i;
     EXPECT_EQ(0, evpoll_remove(p, file.handle, kServed)) << "in round " << i;
+    file.Close();
     EXPECT_EQ("content", Receive(7));
     ASSERT_EQ(0, Serve(p, s.b));
-    ASSERT_EQ(0, Serve(p, file.handle));
   }
 }
 
