@@ -348,6 +348,16 @@ public class StreamTest {
     }
 
     [Fact]
+    public Task A_read_that_is_in_the_loops_queue_ends_when_the_stream_is_closed() => OnLoop(async loop => {
+        var (a, b) = await Connect(loop);
+        ValueTask<int> read = a.ReadAsync(new byte[1]);
+        a.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await read);
+        Assert.Equal(0, await b.ReadAsync(new byte[1]));
+        b.Dispose();
+    });
+
+    [Fact]
     public async Task A_dropped_stream_without_anything_pending_is_closed() {
         await using var loop = EventLoop.Start();
         EvpollStream witness = await Drop(loop).WaitAsync(Deadline);
