@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Collections.Concurrent;
-
 namespace Evpoll;
 
 /// <summary>The loop's thread and all that belongs to it.
