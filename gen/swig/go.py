@@ -187,7 +187,7 @@ def write(contract, out):
         short = name.removeprefix("evpoll_")
         if short not in OWN and not short.startswith("aio_"):
             said = FUNCTIONS.get(short) or go_name(short)
-            text += "\n" + comment(contract.said[name], "", None, said + ": ")
+            text += "\n" + comment(contract.comments[name].first, "", None, said + ": ")
             text += function(contract, name, parameters)
     out.write_text(text)
     subprocess.run(["gofmt", "-w", out], check=True)
