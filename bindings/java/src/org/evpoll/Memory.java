@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.ReadOnlyBufferException;
@@ -48,5 +51,15 @@ final class Memory {
     int length = 0;
     while (length < text.length && text[length] != 0) length++;
     return new String(text, 0, length, StandardCharsets.UTF_8);
+  }
+
+  /** Such a text as a numeric address; null if it is empty. */
+  InetSocketAddress socketAddress(int port) {
+    String host = text();
+    try {
+      return host.isEmpty() ? null : new InetSocketAddress(InetAddress.getByName(host), port);
+    } catch (UnknownHostException e) {
+      throw new AssertionError(e); // it is numeric
+    }
   }
 }

@@ -89,8 +89,11 @@ public final class TcpStream extends Resource {
   }
 
   /**
-   * Gives every operation that is started later a time limit (zero, or more than 49 days: none),
-   * those of the blocking streams too: what has not ended by then is {@link Status#EXPIRED}.
+   * Gives every operation that is started later a time limit, those of the blocking streams too:
+   * what has not ended by then is {@link Status#EXPIRED}.
+   *
+   * @param limit zero, or more than 292 years: none; more than 49 days: 49 days
+   * @return this
    */
   public TcpStream timeout(Duration limit) {
     timeoutMs = Loop.millis(Loop.nanos(limit));
