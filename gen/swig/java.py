@@ -13,12 +13,14 @@ RECORDS = ("evpoll_poller_stats", "evpoll_poller_info")
 # Calls that the classes have by hand: what takes lists, and what is not for programs.
 BY_HAND = ("open", "close", "shutdown", "update", "wait", "turn", "submit", "submit_list",
            "list_take", "version", "version_string", "strerror", "os_error", "now", "buffer_alloc",
-           "buffer_free", "socket_recv", "socket_send", "socket_recvfrom", "socket_sendto")
-METHODS = {"poller_handle": "descriptor", "file_open": "open", "file_size": "size",
+           "buffer_free", "socket_recvfrom", "socket_sendto")
+METHODS = {"socket_recv": "receive", "socket_send": "send", "poller_handle": "descriptor", "file_open": "open", "file_size": "size",
            "file_close": "close", "socket_tcp_listen": "listen", "socket_tcp_connect": "connect",
            "socket_udp_bind": "bindUdp", "socket_close": "closeSocket",
            "socket_set_nodelay": "setNoDelay"}
 COUNTS = ("cancel", "cancel_all", "cancel_handle", "cancel_token", "retime")
+# Calls that move what is in a direct buffer: the parameter, and what is called with the buffer.
+MOVES = {"socket_recv": ("target", "evp_recv_at"), "socket_send": ("source", "evp_send_at")}
 # Of a parameter: Java's type and name, and what C gets of it.
 PARAMETERS = {"handle": ("long", "handle", "{}"), "listener": ("long", "listener", "{}"),
               "token": ("long", "token", "{}"), "op": ("long", "id", "{}"),
@@ -76,6 +78,15 @@ ENTRY = {"handle": ("long", "handle", "handle", "what it is of, which was added 
 ACCESSORS = {"evpoll_event": {"token": "token", "op": "operation", "result": "result",
                               "events": "bits", "status": "status"},
              "evpoll_io": {"op": "id", "status": "status"}}
+# What the classes do by hand, and the header describes: Java's declaration, and its parameters.
+DESCRIBED = {
+    "wait": ("int waitFor(Events events, long nanos)", {"events": "events_out",
+                                                        "nanos": "timeout_ns"}),
+    "turn": ("int turn(Operations operations, Events events, long nanos)",
+             {"operations": "what to start; null: nothing",
+                                                    "events": "events_out",
+                                                    "nanos": "timeout_ns"}),
+    "submit": ("int submit(Operations operations)", {"operations": "ios"})}
 HEAD = f"// {shapes.NOTICE.format('//')}\npackage org.evpoll"
 
 BITS = """
@@ -349,6 +360,65 @@ def write(contract, out):
         return "\n" + block(paragraphs + tags, "  ") + signature(
             head, given, ") throws EvpollException {", "  ") + before + body + "  }\n"
 
+    def moves(short):
+        """A call that moves bytes, and the buffer's position; that none are there is no failure."""
+        comment, (buffer, call) = contract.comments["evpoll_" + short], MOVES[short]
+        good, errors = re.match(r"(.*?)[,;] (?=EVPOLL_ERR_|as for)(.*)$",
+                                comment.returns.replace("EVPOLL_ERR_WOULD_BLOCK, ", "")).groups()
+        java, writes = METHODS[short], str(buffer == "target").lower()
+        tags = [f"@param handle {prose(comment.params['handle'])}",
+                f"@param {buffer} a direct buffer, whose position is moved",
+                "@return the number of bytes, {@link Handles#WOULD_BLOCK} or {@link Handles#END}",
+                f"@throws EvpollException {prose(errors.rstrip('.'))}"]
+        return f"""
+{block([prose(comment.first, True), *tags], "  ")}  public static int {java}(long handle, ByteBuffer {buffer}) throws EvpollException {{
+    int at = Memory.direct({buffer}, {writes}).position();
+    int room = {buffer}.remaining();
+    return Memory.moved("{java}", {buffer}, Native.{call}(handle, {buffer}, at, room),
+        {"Handles.END" if buffer == "target" else "0"});
+  }}
+"""
+
+    def described(short):
+        """What is done by hand, and an override takes its comment from."""
+        declaration, names = DESCRIBED[short]
+        comment = contract.comments["evpoll_" + short]
+        good, errors = re.match(r"(.*?); (?:negative, )?((?:EVPOLL_ERR_|as for).*)$",
+                                comment.returns.rstrip(".")).groups()
+        tags = [f"@param {java} {prose(comment.params.get(c, c))}" for java, c in names.items()]
+        tags += [f"@return {prose(good)}", f"@throws EvpollException {prose(errors)}"]
+        paragraphs = [prose(p, True) for p in [comment.first, *comment.rest.split("\n\n")]]
+        return f"\n{block(paragraphs + tags, '  ')}  public abstract {declaration} throws EvpollException;\n"
+
+    def entry():
+        """Writes a whole entry, and sets one field of the last."""
+        fields = [f for f in contract.structs["evpoll_io"].fields]
+        puts = ""
+        for f in fields:
+            value = f.name if f.name in ("token", "handle", "offset", "length", "code") else (
+                "address" if f.name == "buffer" else "0")
+            puts += f"    bytes.put{'Int' if f.size == 4 else 'Long'}(at + Layout.IO_{f.name.upper()}, {value});\n"
+        limit = next(f for f in fields if f.name == "timeout_ms")
+        return f"""
+  Operations put(int code, long handle, long offset, long address, long length, long token) {{
+    if (offset < 0) throw new IllegalArgumentException("negative: " + offset);
+    int at = at(add(token));
+{puts}    return (Operations) this;
+  }}
+
+  Operations flag(int bits) {{
+    int at = at(count - 1) + Layout.IO_FLAGS;
+    bytes.putInt(at, bytes.getInt(at) | bits);
+    return (Operations) this;
+  }}
+
+{block([f"Gives the last operation a time limit: {prose(limit.text)}", "@param millis the milliseconds",
+        "@return this"], "  ")}  public Operations limit(int millis) {{
+    bytes.putInt(at(count - 1) + Layout.IO_TIMEOUT_MS, millis);
+    return (Operations) this;
+  }}
+"""
+
     def prose(text, whole=False):
         text = shapes.prose(text, contract, Java)
         return shapes.sentence(text) if whole else lower_first(text) if text[1:2].islower() else text
@@ -356,7 +426,8 @@ def write(contract, out):
     def methods(inside):
         return "".join(method(name, parameters)
                        for name, (_, parameters) in contract.functions.items()
-                       if is_call(name) and of_poller(parameters) == inside)
+                       if is_call(name) and of_poller(parameters) == inside
+                       and name.removeprefix("evpoll_") not in MOVES)
 
     def operation(m):
         """What puts an operation into a list."""
@@ -484,11 +555,12 @@ abstract class PollerCalls {
   abstract void enter();
 
   abstract void leave();
-""" + methods(True) + "}\n")
+""" + "".join(map(described, DESCRIBED)) + methods(True) + "}\n")
     (package / "HandleCalls.java").write_text(HEAD + imports.format(
-        "import java.net.InetSocketAddress;\n").replace("import org.evpoll.internal.Layout;\n", "")
+        "import java.net.InetSocketAddress;\nimport java.nio.ByteBuffer;\n").replace("import org.evpoll.internal.Layout;\n", "")
         + "/** The calls by a handle's number, with Java's types and errors. */\n"
-        + "abstract class HandleCalls {\n  HandleCalls() {}\n" + methods(False) + "}\n")
+        + "abstract class HandleCalls {\n  HandleCalls() {}\n" + methods(False)
+        + "".join(map(moves, MOVES)) + "}\n")
     (package / "EventFields.java").write_text(f"""{HEAD};
 
 import org.evpoll.internal.Layout;
@@ -508,13 +580,11 @@ abstract class OperationFields extends Structs {{
     super(capacity, Layout.IO);
   }}
 
-  abstract Operations put(int code, long handle, long offset, long address, long length,
-      long token);
+  /** Makes room for one more; returns its index. */
+  abstract int add(long token);
 
   abstract Operations lend(int code, long handle, long offset, ByteBuffer buffer, long token);
-
-  abstract Operations flag(int bit);
-{"".join(operation(m) for m in ops if m.short in OPERATIONS)}{"".join(map(flag, flags))}{accessors("evpoll_io")}}}
+{entry()}{"".join(operation(m) for m in ops if m.short in OPERATIONS)}{"".join(map(flag, flags))}{accessors("evpoll_io")}}}
 """)
     text = f"{HEAD}.internal;\n\n/** Sizes of the C structs, and where their fields are. */\n"
     text += "public final class Layout {\n"

@@ -3,6 +3,7 @@
 package org.evpoll;
 
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import org.evpoll.internal.Native;
 import org.evpoll.internal.NativeConstants;
 
@@ -261,5 +262,39 @@ abstract class HandleCalls {
    */
   public static void closeSocket(long handle) throws EvpollException {
     EvpollException.check("close", Native.evpoll_socket_close(handle));
+  }
+
+  /**
+   * Receives what is there.
+   *
+   * @param handle a connected socket
+   * @param target a direct buffer, whose position is moved
+   * @return the number of bytes, {@link Handles#WOULD_BLOCK} or {@link Handles#END}
+   * @throws EvpollException {@link Status#RESET}, {@link Status#REFUSED}, {@link Status#TIMEOUT},
+   * {@link Status#NOT_CONNECTED}, {@link Status#UNREACHABLE}, {@link Status#MESSAGE_SIZE}, {@link
+   * Status#INVALID}, {@link Status#BAD_HANDLE}, {@link Status#FAULT}, {@link Status#NO_MEMORY},
+   * {@link Status#UNSUPPORTED} (not a socket) or {@link Status#OS}
+   */
+  public static int receive(long handle, ByteBuffer target) throws EvpollException {
+    int at = Memory.direct(target, true).position();
+    int room = target.remaining();
+    return Memory.moved("receive", target, Native.evp_recv_at(handle, target, at, room),
+        Handles.END);
+  }
+
+  /**
+   * Sends what fits. Never raises SIGPIPE.
+   *
+   * @param handle a connected socket
+   * @param source a direct buffer, whose position is moved
+   * @return the number of bytes, {@link Handles#WOULD_BLOCK} or {@link Handles#END}
+   * @throws EvpollException as for {@link Handles#receive}; also {@link Status#BROKEN_PIPE} and
+   * {@link Status#ACCESS}
+   */
+  public static int send(long handle, ByteBuffer source) throws EvpollException {
+    int at = Memory.direct(source, false).position();
+    int room = source.remaining();
+    return Memory.moved("send", source, Native.evp_send_at(handle, source, at, room),
+        0);
   }
 }

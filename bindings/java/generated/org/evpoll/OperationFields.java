@@ -12,12 +12,44 @@ abstract class OperationFields extends Structs {
     super(capacity, Layout.IO);
   }
 
-  abstract Operations put(int code, long handle, long offset, long address, long length,
-      long token);
+  /** Makes room for one more; returns its index. */
+  abstract int add(long token);
 
   abstract Operations lend(int code, long handle, long offset, ByteBuffer buffer, long token);
 
-  abstract Operations flag(int bit);
+  Operations put(int code, long handle, long offset, long address, long length, long token) {
+    if (offset < 0) throw new IllegalArgumentException("negative: " + offset);
+    int at = at(add(token));
+    bytes.putLong(at + Layout.IO_TOKEN, token);
+    bytes.putLong(at + Layout.IO_HANDLE, handle);
+    bytes.putLong(at + Layout.IO_OFFSET, offset);
+    bytes.putLong(at + Layout.IO_BUFFER, address);
+    bytes.putLong(at + Layout.IO_LENGTH, length);
+    bytes.putLong(at + Layout.IO_OP, 0);
+    bytes.putInt(at + Layout.IO_CODE, code);
+    bytes.putInt(at + Layout.IO_FLAGS, 0);
+    bytes.putInt(at + Layout.IO_STATUS, 0);
+    bytes.putInt(at + Layout.IO_TIMEOUT_MS, 0);
+    return (Operations) this;
+  }
+
+  Operations flag(int bits) {
+    int at = at(count - 1) + Layout.IO_FLAGS;
+    bytes.putInt(at, bytes.getInt(at) | bits);
+    return (Operations) this;
+  }
+
+  /**
+   * Gives the last operation a time limit: milliseconds from submission after which it is asked to
+   * end, with {@link Status#EXPIRED}; 0: no limit. Not for CLOSE and TIMER.
+   *
+   * @param millis the milliseconds
+   * @return this
+   */
+  public Operations limit(int millis) {
+    bytes.putInt(at(count - 1) + Layout.IO_TIMEOUT_MS, millis);
+    return (Operations) this;
+  }
 
   /**
    * Puts in READ. Of: file. Its event's result: bytes, 0 is the end.

@@ -18,6 +18,81 @@ abstract class PollerCalls {
   abstract void leave();
 
   /**
+   * Waits until something has happened and says what.
+   *
+   * <p>Readiness, completions, wakes and posts share the array and are served in turn, so that none
+   * starves when it is small. What does not fit stays for the next wait. Signals do not end a wait,
+   * unless the poller is {@link OpenFlag#INTERRUPTIBLE}. Arrays of 64 to 1024 events serve best; at
+   * most 4096 are filled in one call.
+   *
+   * @param events where to write; its whole capacity may be used as scratch space
+   * @param nanos nanoseconds, rounded up to what the system can do; 0: do not block; negative: no
+   * limit
+   * @return the number of events, 0 when the time is up
+   * @throws EvpollException {@link Status#INVALID}, {@link Status#SHUTDOWN} (shut down, and nothing
+   * left to deliver), {@link Status#BUSY} (a second waiter in a single-waiter poller), {@link
+   * Status#FORKED} or {@link Status#OS}
+   */
+  public abstract int waitFor(Events events, long nanos) throws EvpollException;
+
+  /**
+   * Does a whole turn of an event loop in one call: {@code evpoll_update()}, {@link Poller#submit},
+   * {@link Poller#waitFor}.
+   *
+   * <p>For languages in which a call costs. Every change and every io gets its status; if any of
+   * them failed, or an io was refused or ended inline, the wait does not block: do not offer an
+   * operation that met io_limit again before a completion has come, or the loop spins.
+   *
+   * @param operations what to start; null: nothing
+   * @param events as for {@link Poller#waitFor}
+   * @param nanos as for {@link Poller#waitFor}
+   * @return the number of events, 0 when the time is up
+   * @throws EvpollException as for {@link Poller#waitFor}, only if no change was applied and no
+   * operation accepted
+   */
+  public abstract int turn(Operations operations, Events events, long nanos) throws EvpollException;
+
+  /**
+   * Starts operations.
+   *
+   * <p>Each entry has its own outcome, as in {@code evpoll_update()}. One with {@code op} other
+   * than 0 is in flight and yields exactly one {@code EVPOLL_IO} event, whatever happens to it,
+   * also when this thread ends. One with {@code op} 0 is no operation: with {@code status} 0 it
+   * ended inside the call ({@code EVPOLL_OPF_INLINE}), and {@code offset} holds what the event's
+   * {@code result} would hold; with a negative status it was refused, and {@code offset} holds the
+   * system's code, or 0. Only {@link Status#AGAIN} leaves the entry as it was, so that it can be
+   * offered again. {@code op} is written before the operation can complete.
+   *
+   * <p>An event may carry fewer bytes than asked for, unless {@code EVPOLL_OPF_ALL} asks for all of
+   * them; result 0 of a read with status 0 is the end. Operations on files have no order, but
+   * {@link Operations#append}: records stand in the order in which they were submitted
+   * (abi/README.md, I20). FSYNC and FDATASYNC cover the writes whose completion was received before
+   * they were submitted. Streams are served in order, in each direction for itself (I23 to I29);
+   * nothing waits, and no SIGPIPE comes.
+   *
+   * <p>{@link Operations#timer} has no handle (-1) and no buffer. It ends at its time, by {@code
+   * evpoll_now()}, and never before; one that is past ends at once. Any other code but CLOSE may
+   * have a {@code timeoutMs}: when that has passed the operation is asked to end as by {@link
+   * Poller#cancel}, and reports {@link Status#EXPIRED} if that won. A buffer that the kernel holds
+   * is not free before the event.
+   *
+   * <p>{@link Operations#close} removes the handle as {@link Poller#remove} does, and closes it
+   * when the last use is gone; its event is the last that has to do with the handle. It is never
+   * refused for io_limit, for want of memory, or after {@code evpoll_shutdown()}. It may be
+   * submitted too after {@link Poller#remove} has said {@link Status#BUSY}.
+   *
+   * @param operations n operations; op and status of each are written, and offset where op is 0
+   * @return the number of entries whose status is 0
+   * @throws EvpollException {@link Status#INVALID} or {@link Status#FORKED} if none was looked at.
+   * In status: {@link Status#INVALID}, {@link Status#BAD_HANDLE}, {@link Status#NOT_FOUND} (the
+   * handle is not registered for operations), {@link Status#UNSUPPORTED} (an unknown code or flag,
+   * or not for this kind of handle; it is looked for first), {@link Status#AGAIN} (io_limit
+   * reached), {@link Status#NO_MEMORY}, {@link Status#LIMIT} (also: no descriptor for timers),
+   * {@link Status#SHUTDOWN} or {@link Status#OS}
+   */
+  public abstract int submit(Operations operations) throws EvpollException;
+
+  /**
    * Fills in what this poller can do and where its limits are.
    *
    * <p>What serves files is made when it is asked for here, or by the first {@link Poller#add} for

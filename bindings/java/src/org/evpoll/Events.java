@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
-import org.evpoll.internal.NativeConstants;
+import static org.evpoll.internal.NativeConstants.*;
+
 
 /**
  * Room for what a wait returns: made once for each thread that waits, and used for every wait. One
@@ -28,7 +29,7 @@ public final class Events extends EventFields {
    *
    * @param i which one, from 0
    */
-  public boolean isIo(int i) { return (bits(i) & NativeConstants.EVPOLL_IO) != 0; }
+  public boolean isIo(int i) { return (bits(i) & EVPOLL_IO) != 0; }
 
   /** Takes over what a wait has written: operations get their callers' tokens back. */
   int filled(int n, Slots slots) {

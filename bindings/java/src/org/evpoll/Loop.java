@@ -91,26 +91,12 @@ final class Loop {
   /** Starts an operation: by any thread. */
   void start(Resource of, ByteBuffer buffer, long at, long length, int kind, long offset,
       Object to) {
-    start(slot(of, of.handle, buffer, at, length, kind, offset, to));
+    start(slots.take(of, of.handle, buffer, at, length, kind, offset, to));
   }
 
   void startTimer(Completion timer, long due) {
     int kind = EVPOLL_OP_TIMER | EVPOLL_OPF_ABSOLUTE << 8;
-    start(slot(null, null, null, 0, 0, kind, due, timer));
-  }
-
-  private Slots.Slot slot(Resource of, Handle handle, ByteBuffer buffer, long at, long length,
-      int kind, long offset, Object to) {
-    Slots.Slot slot = slots.take();
-    slot.of = of;
-    slot.handle = handle;
-    slot.buffer = buffer;
-    slot.at = at;
-    slot.length = length;
-    slot.kind = kind;
-    slot.offset = offset;
-    slot.to = to;
-    return slot;
+    start(slots.take(null, null, null, 0, 0, kind, due, timer));
   }
 
   private void start(Slots.Slot slot) {
@@ -251,7 +237,7 @@ final class Loop {
   private void closeInside(Handle handle, int flags) {
     if (handle.owned) {
       int kind = EVPOLL_OP_CLOSE | flags << 8;
-      Slots.Slot slot = slot(null, handle, null, 0, 0, kind, 0, handle);
+      Slots.Slot slot = slots.take(null, handle, null, 0, 0, kind, 0, handle);
       if (isHere()) queue(slot);
       else give(slot);
       return;

@@ -37,6 +37,14 @@ final class Memory {
     return buffer;
   }
 
+  /** What a call has moved, as {@link Handles#receive} says it; {@code none} if it was nothing. */
+  static int moved(String what, ByteBuffer buffer, long answer, int none) throws EvpollException {
+    if (EvpollException.statusOf(answer) == Status.WOULD_BLOCK) return Handles.WOULD_BLOCK;
+    int n = EvpollException.check(what, answer);
+    buffer.position(buffer.position() + n);
+    return n == 0 ? none : n;
+  }
+
   /** Text as C wants it: UTF-8 with a zero at its end. */
   static byte[] text(String text) {
     if (text.indexOf('\0') >= 0)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -8,7 +10,6 @@ import java.nio.ByteOrder;
 import java.util.Objects;
 import org.evpoll.internal.Layout;
 import org.evpoll.internal.Native;
-import org.evpoll.internal.NativeConstants;
 
 /**
  * Operations on handles that were added with {@link Mode#OPERATIONS}, to be started in one call.
@@ -46,17 +47,6 @@ public final class Operations extends OperationFields {
   }
 
   /**
-   * Gives the last operation a time limit.
-   *
-   * @param millis milliseconds, 1 or more
-   * @return this
-   */
-  public Operations limit(int millis) {
-    bytes.putInt(at(count - 1) + Layout.IO_TIMEOUT_MS, millis);
-    return this;
-  }
-
-  /**
    * {@return whether an operation has ended in the call: no event comes}
    *
    * @param i which one, from 0
@@ -76,18 +66,10 @@ public final class Operations extends OperationFields {
   }
 
   @Override
-  Operations put(int code, long handle, long offset, long address, long length, long token) {
-    if (offset < 0) throw new IllegalArgumentException("negative: " + offset);
+  int add(long token) {
     tokens[Objects.checkIndex(count, capacity)] = token;
     buffers[count] = null;
-    count++;
-    int at = at(count - 1);
-    bytes.putLong(at + Layout.IO_TOKEN, token).putLong(at + Layout.IO_HANDLE, handle);
-    bytes.putLong(at + Layout.IO_OFFSET, offset).putLong(at + Layout.IO_BUFFER, address);
-    bytes.putLong(at + Layout.IO_LENGTH, length).putLong(at + Layout.IO_OP, 0);
-    bytes.putInt(at + Layout.IO_CODE, code).putInt(at + Layout.IO_FLAGS, 0);
-    bytes.putInt(at + Layout.IO_STATUS, 0).putInt(at + Layout.IO_TIMEOUT_MS, 0);
-    return this;
+    return count++;
   }
 
   @Override
@@ -96,13 +78,6 @@ public final class Operations extends OperationFields {
     if (buffers[i] != buffer) addresses[i] = Native.evp_address(buffer);
     put(code, handle, offset, addresses[i] + buffer.position(), buffer.remaining(), token);
     buffers[i] = buffer;
-    return this;
-  }
-
-  @Override
-  Operations flag(int bits) {
-    int at = at(count - 1) + Layout.IO_FLAGS;
-    bytes.putInt(at, bytes.getInt(at) | bits);
     return this;
   }
 
@@ -136,7 +111,7 @@ public final class Operations extends OperationFields {
   boolean retime(long token, long nanos) {
     int i = find(token);
     if (i < 0) return false;
-    if (bytes.getInt(at(i) + Layout.IO_CODE) == NativeConstants.EVPOLL_OP_TIMER)
+    if (bytes.getInt(at(i) + Layout.IO_CODE) == EVPOLL_OP_TIMER)
       bytes.putLong(at(i) + Layout.IO_OFFSET, EventLoop.due(nanos));
     else bytes.putInt(at(i) + Layout.IO_TIMEOUT_MS, nanos == 0 ? 1 : Loop.millis(nanos));
     return true;
@@ -144,12 +119,9 @@ public final class Operations extends OperationFields {
 
   /** Gives each operation a slot, which holds its buffer until its event. */
   void reserve(Slots slots) {
-    for (int i = 0; i < count; i++) {
-      Slots.Slot slot = slots.take();
-      slot.buffer = buffers[i];
-      slot.tag = tokens[i];
-      bytes.putLong(at(i) + Layout.IO_OP, 0).putLong(at(i) + Layout.IO_TOKEN, slot.token);
-    }
+    for (int i = 0; i < count; i++)
+      bytes.putLong(at(i) + Layout.IO_OP, 0).putLong(at(i) + Layout.IO_TOKEN,
+          slots.hold(buffers[i], tokens[i]));
   }
 
   /** Takes back the slots of what no event comes for: all that is done or was refused. */

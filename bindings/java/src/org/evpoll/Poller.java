@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.lang.ref.Reference;
 import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.evpoll.internal.Layout;
 import org.evpoll.internal.Native;
-import org.evpoll.internal.NativeConstants;
 
 /**
  * The library's own interface, safe, for who wants to drive the wait himself; {@link EventLoop} is
  * the comfortable way. Each method is one native call, whatever the size of the batch, and waiting
- * allocates nothing.
+ * allocates nothing. Signals and interrupts do not end a wait, {@link #wake()} does; one that would
+ * block the carrier of a virtual thread is refused with an IllegalStateException.
  *
  * <p>Any thread may call any method at any time, also close, after which each throws {@link
  * ClosedPollerException}; threads that are inside a wait leave it in the same way. The buffers of
@@ -21,7 +23,7 @@ import org.evpoll.internal.NativeConstants;
  */
 public final class Poller extends PollerCalls implements AutoCloseable {
   /** For waits: no limit. */
-  public static final long INFINITE = NativeConstants.EVPOLL_INFINITE;
+  public static final long INFINITE = EVPOLL_INFINITE;
 
   private static final long CLOSE_NANOS = 5_000_000_000L;
   private static final Queue<State> LEFT = new ConcurrentLinkedQueue<>();
@@ -66,7 +68,12 @@ public final class Poller extends PollerCalls implements AutoCloseable {
     Resource.CLEANER.register(this, state);
   }
 
-  /** Opens a poller; {@link Status#INVALID} says that an option is out of range. */
+  /**
+   * {@return a new poller}
+   *
+   * @param options how to open it
+   * @throws EvpollException {@link Status#INVALID}: an option is out of range
+   */
   public static Poller open(PollerOptions options) throws EvpollException {
     State.sweep();
     Memory memory = Memory.sized(Layout.OPTIONS);
@@ -78,7 +85,11 @@ public final class Poller extends PollerCalls implements AutoCloseable {
     return new Poller(new State(pointer[0]));
   }
 
-  /** Opens a poller, as most programs want it. */
+  /**
+   * {@return a new poller, as most programs want it}
+   *
+   * @throws EvpollException {@link Status#LIMIT} ...
+   */
   public static Poller open() throws EvpollException { return open(PollerOptions.DEFAULT); }
 
   @Override
@@ -90,33 +101,24 @@ public final class Poller extends PollerCalls implements AutoCloseable {
     Reference.reachabilityFence(this);
   }
 
-  /** As {@link #turn}, with nothing to start. */
-  public int waitFor(Events events, long timeoutNanos) throws EvpollException {
-    return turn(null, events, timeoutNanos);
+  @Override
+  public int waitFor(Events events, long nanos) throws EvpollException {
+    return turn(null, events, nanos);
   }
 
-  /**
-   * Starts operations ({@code null}: none), and waits until something has happened, in one native
-   * call: {@code timeoutNanos} nanoseconds at most, 0 to look only, negative without a limit. It
-   * does not block if an operation was refused or is done. Signals and interrupts do not end it;
-   * {@link #wake()} does. Returns the number of events, 0 when the time is up.
-   *
-   * @throws EvpollException if nothing was started: {@link Status#BUSY} ... as evpoll_turn
-   * @throws IllegalStateException on a virtual thread, whose carrier it would block
-   */
-  public int turn(Operations operations, Events events, long timeoutNanos) throws EvpollException {
-    if (timeoutNanos != 0) VirtualThreads.refuse();
+  @Override
+  public int turn(Operations operations, Events events, long nanos) throws EvpollException {
+    if (nanos != 0) VirtualThreads.refuse();
     events.count = 0;
     enter();
     try {
       long answer;
       if (operations == null) {
-        answer = Native.evpoll_wait(state.pointer, events.address, events.capacity,
-            timeoutNanos);
+        answer = Native.evpoll_wait(state.pointer, events.address, events.capacity, nanos);
       } else {
         operations.reserve(state.slots);
         answer = Native.evpoll_turn(state.pointer, 0, 0, operations.address, operations.count,
-            events.address, events.capacity, timeoutNanos);
+            events.address, events.capacity, nanos);
         operations.settle(state.slots, answer >= 0);
       }
       if (state.gate.isShut()) throw new ClosedPollerException(); // what came is of no use
@@ -129,11 +131,7 @@ public final class Poller extends PollerCalls implements AutoCloseable {
     }
   }
 
-  /**
-   * Starts operations, each with an outcome of its own: it yields one event, or is {@link
-   * Operations#done(int)}, or its status says why it was refused. Returns the number of those that
-   * were not refused.
-   */
+  @Override
   public int submit(Operations operations) throws EvpollException {
     enter();
     try {
@@ -163,6 +161,11 @@ public final class Poller extends PollerCalls implements AutoCloseable {
     State.sweep();
   }
 
-  /** As {@link #close()}, with a time of one's own; returns true when the poller was freed. */
+  /**
+   * As {@link #close()}, with a time of one's own.
+   *
+   * @param timeout how long to wait
+   * @return true when the poller was freed
+   */
   public boolean close(Duration timeout) { return state.close(Loop.nanos(timeout)); }
 }

@@ -29,9 +29,26 @@ final class Slots {
   synchronized int inUse() { return all.length - nfree; }
 
   /** Gives out a slot, whose token is never {@link Loop#NONE}. */
-  synchronized Slot take() {
+  synchronized Slot take(Resource of, Handle handle, ByteBuffer buffer, long at, long length,
+      int kind, long offset, Object to) {
     if (nfree == 0) grow();
-    return free[--nfree];
+    Slot slot = free[--nfree];
+    slot.of = of;
+    slot.handle = handle;
+    slot.buffer = buffer;
+    slot.at = at;
+    slot.length = length;
+    slot.kind = kind;
+    slot.offset = offset;
+    slot.to = to;
+    return slot;
+  }
+
+  /** Holds a raw poller's buffer; returns the token for its operation, which stands for the tag. */
+  synchronized long hold(ByteBuffer buffer, long tag) {
+    Slot slot = take(null, null, buffer, 0, 0, 0, 0, null);
+    slot.tag = tag;
+    return slot.token;
   }
 
   synchronized Slot find(long token) {
@@ -51,7 +68,7 @@ final class Slots {
     free[nfree++] = slot;
   }
 
-  /** Ends a raw poller's operation; returns its tag. */
+  /** Ends what hold has begun; returns the tag. */
   synchronized long release(long token) {
     Slot slot = find(token);
     give(slot);
