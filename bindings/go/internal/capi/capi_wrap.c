@@ -199,7 +199,7 @@ static long long evp_go_result(int32_t status) {
 
 static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memory, uint32_t interest) {
   evpoll_handle handle = io->handle;
-  int32_t status = evpoll_hold(p, handle, name);
+  int32_t status = handle < 0 ? 0 : evpoll_hold(p, handle, name);
   if (status < 0) return status;
   if (memory) io->buffer = EVPOLL_ADDR(memory);
   status = evpoll_submit(p, io, 1);
@@ -211,7 +211,7 @@ static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memor
     io->length = interest;
     status = evpoll_submit(p, io, 1);
   }
-  evpoll_release(p, handle);
+  if (handle >= 0) evpoll_release(p, handle);
   return status < 0 ? status : 0;
 }
 
