@@ -28,7 +28,7 @@ func (k *parker) open(n *native) error {
 	own, failed := NoHandle, error(nil)
 	r := capi.Poller_handle(n.enter(), unsafe.Pointer(&h))
 	if int32(r) == 0 {
-		own, failed = duplicateFile(uintptr(h)) // while the poller is sure to have it
+		own, failed = duplicate(uintptr(h), true) // while the poller is sure to have it
 	}
 	_, err := n.done("park", r)
 	if err == nil {

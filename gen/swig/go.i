@@ -60,6 +60,14 @@ static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memor
 %}
 int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memory, uint32_t interest);
 
+/* descriptor.c, which says a failure as Go has it. */
+%{
+int64_t evpoll_go_duplicate(evpoll_handle handle, int32_t is_file, int64_t *copy_out);
+int64_t evpoll_go_keep_alive(evpoll_handle handle, uint32_t seconds);
+%}
+int64_t evpoll_go_duplicate(evpoll_handle handle, int32_t is_file, int64_t *copy_out);
+int64_t evpoll_go_keep_alive(evpoll_handle handle, uint32_t seconds);
+
 /* path.c: the file that the library was loaded from; empty where it is part of the program. */
 %{
 int32_t evpoll_go_path(char *text_out, int32_t capacity);
