@@ -155,10 +155,10 @@ void evp_stream_serve(evpoll *p, struct evp_op *op) {
   op->uses = false; /* it is this call's now */
   flow_back(f, op);
   bool first = asked ? evp_flow_finish(p, op, result) : settle_call(p, t, f, op, &c, result);
+  first |= evp_stream_run_locked(p, t);
+  evp_target_drop_later(p, t); /* before the event can be had */
   evp_io_unlock(p);
-  first |= evp_stream_run(p, t);
   if (first) evp_io_tell(p);
-  evp_target_drop(p, t);
 }
 
 /* Lock held, the direction taken; given back around the call. */

@@ -152,8 +152,7 @@ static bool is_idle(const struct evp_stream *s) {
          !s->idle_edge;
 }
 
-/* Lock held; given back meanwhile. */
-static bool run_target(evpoll *p, struct evp_target *t) {
+bool evp_stream_run_locked(evpoll *p, struct evp_target *t) {
   int budget = EVP_MOST_CALLS;
   bool first = false;
   do {
@@ -167,7 +166,7 @@ static bool run_target(evpoll *p, struct evp_target *t) {
 
 bool evp_stream_run(evpoll *p, struct evp_target *t) {
   evp_io_lock(p);
-  const bool first = run_target(p, t);
+  const bool first = evp_stream_run_locked(p, t);
   evp_io_unlock(p);
   return first;
 }
@@ -195,7 +194,7 @@ static void run_all(evpoll *p, struct run *r) {
   for (struct evp_target *t = r->first, *next; t; t = next) {
     next = t->stream.next_listed; /* it may be listed anew as soon as it runs */
     t->stream.listed = false;
-    run_target(p, t);
+    evp_stream_run_locked(p, t);
     evp_target_drop_later(p, t);
   }
 }

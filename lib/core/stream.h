@@ -54,6 +54,7 @@ int32_t evp_stream_check(const struct evp_target *t, const evpoll_io *io);
 int32_t evp_stream_try(evpoll *p, struct evp_target *t, struct evp_target *file, evpoll_io *io,
                        int64_t *moved_out);
 bool evp_stream_run(evpoll *p, struct evp_target *t);
+bool evp_stream_run_locked(evpoll *p, struct evp_target *t); /* p->io.lock held */
 /* Lock held: p->io.lock. queue: the operation waits for its turn. withdraw: it does not any more;
  * false: it is being performed, and who does that will look. */
 void evp_stream_queue(struct evp_target *t, struct evp_op *op);

@@ -67,6 +67,19 @@ TEST_P(SendFile, SendsWhatTheSocketHasNoRoomForAtOnce) {
   EXPECT_TRUE(text == came);
 }
 
+TEST_P(SendFile, WhoHasItsEventMayRemoveBoth) {
+  const int rounds = Rounds(2000);
+  File file(*this, "content");
+  for (int i = 0; i < rounds && !HasFailure(); i++) {
+    RunIo(Io(file, 0, 7));
+    EXPECT_EQ(0, evpoll_remove(p, s.b, kServed)) << "in round " << i;
+    EXPECT_EQ(0, evpoll_remove(p, file.handle, kServed)) << "in round " << i;
+    EXPECT_EQ("content", Receive(7));
+    ASSERT_EQ(0, Serve(p, s.b));
+    ASSERT_EQ(0, Serve(p, file.handle));
+  }
+}
+
 TEST_P(SendFile, EndsWhereTheFileEnds) {
   const std::string text = Content(300000);
   File file(*this, text);

@@ -1016,6 +1016,7 @@ EVP_SHARED int32_t evp_stream_check(const struct evp_target *t, const evpoll_io 
 EVP_SHARED int32_t evp_stream_try(evpoll *p, struct evp_target *t, struct evp_target *file, evpoll_io *io,
                        int64_t *moved_out);
 EVP_SHARED bool evp_stream_run(evpoll *p, struct evp_target *t);
+EVP_SHARED bool evp_stream_run_locked(evpoll *p, struct evp_target *t); /* p->io.lock held */
 /* Lock held: p->io.lock. queue: the operation waits for its turn. withdraw: it does not any more;
  * false: it is being performed, and who does that will look. */
 EVP_SHARED void evp_stream_queue(struct evp_target *t, struct evp_op *op);
@@ -4044,8 +4045,7 @@ static bool is_idle(const struct evp_stream *s) {
          !s->idle_edge;
 }
 
-/* Lock held; given back meanwhile. */
-static bool run_target(evpoll *p, struct evp_target *t) {
+EVP_SHARED bool evp_stream_run_locked(evpoll *p, struct evp_target *t) {
   int budget = EVP_MOST_CALLS;
   bool first = false;
   do {
@@ -4059,7 +4059,7 @@ static bool run_target(evpoll *p, struct evp_target *t) {
 
 EVP_SHARED bool evp_stream_run(evpoll *p, struct evp_target *t) {
   evp_io_lock(p);
-  const bool first = run_target(p, t);
+  const bool first = evp_stream_run_locked(p, t);
   evp_io_unlock(p);
   return first;
 }
@@ -4087,7 +4087,7 @@ static void run_all(evpoll *p, struct run *r) {
   for (struct evp_target *t = r->first, *next; t; t = next) {
     next = t->stream.next_listed; /* it may be listed anew as soon as it runs */
     t->stream.listed = false;
-    run_target(p, t);
+    evp_stream_run_locked(p, t);
     evp_target_drop_later(p, t);
   }
 }
@@ -4466,10 +4466,10 @@ EVP_SHARED void evp_stream_serve(evpoll *p, struct evp_op *op) {
   op->uses = false; /* it is this call's now */
   flow_back(f, op);
   bool first = asked ? evp_flow_finish(p, op, result) : settle_call(p, t, f, op, &c, result);
+  first |= evp_stream_run_locked(p, t);
+  evp_target_drop_later(p, t); /* before the event can be had */
   evp_io_unlock(p);
-  first |= evp_stream_run(p, t);
   if (first) evp_io_tell(p);
-  evp_target_drop(p, t);
 }
 
 /* Lock held, the direction taken; given back around the call. */
