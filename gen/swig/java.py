@@ -379,6 +379,12 @@ def write(contract, out):
   }}
 """
 
+    def told(name, parameters):
+        """What a poller tells, told by the loop that has it."""
+        head = method(name, parameters).partition(" {\n")[0]
+        call = java_name(name)
+        return f"{head} {{\n    return poller().{call}();\n  }}\n"
+
     def described(short):
         """What is done by hand, and an override takes its comment from."""
         declaration, names = DESCRIBED[short]
@@ -556,6 +562,13 @@ abstract class PollerCalls {
 
   abstract void leave();
 """ + "".join(map(described, DESCRIBED)) + methods(True) + "}\n")
+    (package / "PollerTold.java").write_text(f"""{HEAD};
+
+/** What a loop tells of its poller; after the end it is a {{@link ClosedPollerException}}. */
+abstract class PollerTold {{
+  abstract Poller poller();
+""" + "".join(told("evpoll_" + short, contract.functions["evpoll_" + short][1])
+              for short in ("stats", "info", "describe")) + "}\n")
     (package / "HandleCalls.java").write_text(HEAD + imports.format(
         "import java.net.InetSocketAddress;\nimport java.nio.ByteBuffer;\n").replace("import org.evpoll.internal.Layout;\n", "")
         + "/** The calls by a handle's number, with Java's types and errors. */\n"

@@ -22,7 +22,7 @@ import org.evpoll.internal.NativeConstants;
  * other threads start go there at once. A loop that is dropped, with all that lives on it and
  * nothing under way, ends by itself.
  */
-public final class EventLoop implements AutoCloseable, Executor {
+public final class EventLoop extends PollerTold implements AutoCloseable, Executor {
   final Loop core;
 
   private EventLoop(Loop core) {
@@ -82,7 +82,7 @@ public final class EventLoop implements AutoCloseable, Executor {
             if (failure != null) stream.close();
           });
     } catch (EvpollException e) {
-      return IoFuture.failed(core, e);
+      return IoFuture.ended(core, null, e);
     }
   }
 
@@ -209,26 +209,8 @@ public final class EventLoop implements AutoCloseable, Executor {
   /** {@return true in callbacks of this loop} */
   public boolean isLoopThread() { return core.isHere(); }
 
-  /**
-   * {@return the counters}
-   *
-   * @throws EvpollException never; {@link ClosedPollerException} after the end, as the next two
-   */
-  public PollerStats stats() throws EvpollException { return core.poller.stats(); }
-
-  /**
-   * {@return what serves this loop and where its limits are}
-   *
-   * @throws EvpollException {@link Status#NO_MEMORY} ...
-   */
-  public PollerInfo info() throws EvpollException { return core.poller.info(); }
-
-  /**
-   * {@return what serves this loop, and why not something better, a line for each part}
-   *
-   * @throws EvpollException never
-   */
-  public String describe() throws EvpollException { return core.poller.describe(); }
+  @Override
+  Poller poller() { return core.poller; }
 
   /**
    * Ends the loop: all that lives on it is closed, operations are cancelled, and every future

@@ -39,16 +39,16 @@ public final class IoFuture<T> extends Completion {
     this.convert = convert;
   }
 
-  static <T> IoFuture<T> of(Loop loop, T value) {
+  /** One that has ended: with a failure, unless that is null. */
+  static <T> IoFuture<T> ended(Loop loop, T value, EvpollException failure) {
     IoFuture<T> future = new IoFuture<>(loop, null, null, null);
-    future.done.complete(value);
+    future.complete(value, failure);
     return future;
   }
 
-  static <T> IoFuture<T> failed(Loop loop, EvpollException why) {
-    IoFuture<T> future = new IoFuture<>(loop, null, null, null);
-    future.done.completeExceptionally(why);
-    return future;
+  private void complete(T value, EvpollException failure) {
+    if (failure == null) done.complete(value);
+    else done.completeExceptionally(failure);
   }
 
   @Override
@@ -65,8 +65,7 @@ public final class IoFuture<T> extends Completion {
     pooled = null;
     of = null;
     convert = null;
-    if (failure == null) done.complete(value);
-    else done.completeExceptionally(failure);
+    complete(value, failure);
   }
 
   /**

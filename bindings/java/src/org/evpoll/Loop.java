@@ -124,7 +124,7 @@ final class Loop {
   private void queue(Slots.Slot slot) {
     if (entries.count == MOST_ENTRIES) flush(); // before the handle is told in which turn
     Handle handle = slot.handle;
-    Handle file = slot.to instanceof IoFuture<?> future ? future.file : null;
+    Handle file = slot.file();
     if (handle != null && !handle.follow() && slot.to != handle || file != null && !file.follow()) {
       execute(() -> finish(slot, EVPOLL_ERR_BAD_HANDLE, 0), null);
       return;
@@ -165,7 +165,7 @@ final class Loop {
     if (completion != null) completion.token = token;
     // What a handler or a timer does belongs to the loop's thread, and comes by an event.
     boolean here = to instanceof IoFuture || to == handle;
-    Handle file = to instanceof IoFuture<?> future ? future.file : null;
+    Handle file = slot.file();
     boolean locks = handle != null && !handle.owned;
     if (locks) handle.naming.lock();
     long answer = file == null ? 0 : Native.evpoll_hold(pointer, file.number, file.token);

@@ -64,7 +64,7 @@ abstract class Resource implements AutoCloseable {
   /** Moves what is between the buffer's position and its limit. A heap buffer is copied. */
   IoFuture<Integer> move(String what, ByteBuffer buffer, int kind, long offset) {
     int length = buffer.remaining();
-    if (length == 0) return IoFuture.of(handle.loop, 0);
+    if (length == 0) return IoFuture.ended(handle.loop, 0, null);
     boolean read = (kind & 0xFF) == EVPOLL_OP_READ;
     if (read && buffer.isReadOnly()) throw new ReadOnlyBufferException();
     if (buffer.isDirect())

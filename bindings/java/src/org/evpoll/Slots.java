@@ -20,6 +20,9 @@ final class Slots {
     long offset;
 
     private Slot(int place) { token = place; }
+
+    /** The file that it names beside its own handle; null for most. */
+    Handle file() { return to instanceof IoFuture<?> future ? future.file : null; }
   }
 
   private Slot[] all = {};
