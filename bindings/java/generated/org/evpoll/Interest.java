@@ -5,7 +5,7 @@ package org.evpoll;
 import java.util.StringJoiner;
 import org.evpoll.internal.NativeConstants;
 
-/** A set of what can be waited for: one object for each, so that {@code ==} compares. */
+/** A set of what can be waited for: one object for each, so that == compares. */
 public final class Interest {
   private static final Interest[] ALL = new Interest[16];
 
