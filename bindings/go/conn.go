@@ -396,7 +396,10 @@ func (a *Listener) AcceptConn() (*Conn, error) {
 
 // keepAlive has keepalive messages sent so often; 0: none.
 func keepAlive(h Handle, every time.Duration) error {
-	seconds := uint32((every + time.Second - 1) / time.Second)
+	seconds := uint32(0)
+	if every > 0 {
+		seconds = uint32((every + time.Second - 1) / time.Second)
+	}
 	_, err := done("keep alive", capi.Go_keep_alive(int64(h), seconds))
 	return err
 }
