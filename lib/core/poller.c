@@ -33,11 +33,11 @@ enum {
  * cell busy and rings, or is seen by the look at `attention` that follows. */
 static inline bool claim(struct evp_cell *c) { return !atomic_exchange(&c->busy, 1); }
 
-static inline struct evp_cell *guess(evpoll *p) {
+static inline struct evp_cell *guess(evpoll *p, const evpoll_event *out) {
   if (evp_single(p)) return &p->cells[0];
-  /* Threads differ in their stacks: a cheap first guess that keeps them apart. */
-  char here;
-  return &p->cells[(uint32_t)((uintptr_t)&here >> 12) * 2654435761u >> 28];
+  /* Threads differ in the arrays that they want filled: a cheap first guess that keeps them apart.
+   */
+  return &p->cells[(uint32_t)((uintptr_t)out >> 4) * 2654435761u >> 28];
 }
 
 /* Only the owner of a cell writes its counters; the last cell may have several. */
@@ -68,8 +68,8 @@ static EVP_COLD struct evp_cell *find_cell(evpoll *p) {
   return &p->cells[EVP_CELLS];
 }
 
-static struct evp_cell *poller_enter(evpoll *p) {
-  struct evp_cell *c = guess(p);
+static struct evp_cell *poller_enter(evpoll *p, const evpoll_event *out) {
+  struct evp_cell *c = guess(p, out);
   return claim(c) ? c : find_cell(p);
 }
 
@@ -337,7 +337,7 @@ static EVP_COLD int32_t wait_elsewhere(evpoll *p, evpoll_event *out, int32_t cap
 
 int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
   EVP_PROBE3(wait__begin, p, capacity, timeout_ns);
-  struct evp_cell *cell = guess(p);
+  struct evp_cell *cell = guess(p, out);
   if (!claim(cell)) return wait_elsewhere(p, out, capacity, timeout_ns);
   tally_own(&cell->waits, 1);
   const int32_t n = wait_inside(p, cell, out, capacity, timeout_ns);
@@ -384,7 +384,7 @@ static bool may_skip_look(evpoll *p) {
 int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_io *ios,
                         int32_t nios, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
   EVP_PROBE3(wait__begin, p, capacity, timeout_ns);
-  struct evp_cell *cell = poller_enter(p);
+  struct evp_cell *cell = poller_enter(p, out);
   if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
   tally(p, cell, &cell->waits, 1);
 

@@ -438,7 +438,7 @@ static int32_t sleep_on_set(evpoll *p, evpoll_event *out, int32_t capacity, int6
   return epoll_translate(p, out, raw, n);
 }
 
-static void epoll_ring(evpoll *p) {
+static EVP_COLD void epoll_ring(evpoll *p) {
   struct epoll_set *set = p->kernel;
   const int saved = errno; /* a signal handler may ring */
   const uint64_t one = 1;

@@ -1956,11 +1956,11 @@ enum {
  * cell busy and rings, or is seen by the look at `attention` that follows. */
 static inline bool claim(struct evp_cell *c) { return !atomic_exchange(&c->busy, 1); }
 
-static inline struct evp_cell *guess(evpoll *p) {
+static inline struct evp_cell *guess(evpoll *p, const evpoll_event *out) {
   if (evp_single(p)) return &p->cells[0];
-  /* Threads differ in their stacks: a cheap first guess that keeps them apart. */
-  char here;
-  return &p->cells[(uint32_t)((uintptr_t)&here >> 12) * 2654435761u >> 28];
+  /* Threads differ in the arrays that they want filled: a cheap first guess that keeps them apart.
+   */
+  return &p->cells[(uint32_t)((uintptr_t)out >> 4) * 2654435761u >> 28];
 }
 
 /* Only the owner of a cell writes its counters; the last cell may have several. */
@@ -1991,8 +1991,8 @@ static EVP_COLD struct evp_cell *find_cell(evpoll *p) {
   return &p->cells[EVP_CELLS];
 }
 
-static struct evp_cell *poller_enter(evpoll *p) {
-  struct evp_cell *c = guess(p);
+static struct evp_cell *poller_enter(evpoll *p, const evpoll_event *out) {
+  struct evp_cell *c = guess(p, out);
   return claim(c) ? c : find_cell(p);
 }
 
@@ -2260,7 +2260,7 @@ static EVP_COLD int32_t wait_elsewhere(evpoll *p, evpoll_event *out, int32_t cap
 
 EVP_SHARED int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
   EVP_PROBE3(wait__begin, p, capacity, timeout_ns);
-  struct evp_cell *cell = guess(p);
+  struct evp_cell *cell = guess(p, out);
   if (!claim(cell)) return wait_elsewhere(p, out, capacity, timeout_ns);
   tally_own(&cell->waits, 1);
   const int32_t n = wait_inside(p, cell, out, capacity, timeout_ns);
@@ -2307,7 +2307,7 @@ static bool may_skip_look(evpoll *p) {
 EVP_SHARED int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_io *ios,
                         int32_t nios, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
   EVP_PROBE3(wait__begin, p, capacity, timeout_ns);
-  struct evp_cell *cell = poller_enter(p);
+  struct evp_cell *cell = poller_enter(p, out);
   if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
   tally(p, cell, &cell->waits, 1);
 
@@ -8426,7 +8426,7 @@ static int32_t sleep_on_set(evpoll *p, evpoll_event *out, int32_t capacity, int6
   return epoll_translate(p, out, raw, n);
 }
 
-static void epoll_ring(evpoll *p) {
+static EVP_COLD void epoll_ring(evpoll *p) {
   struct epoll_set *set = p->kernel;
   const int saved = errno; /* a signal handler may ring */
   const uint64_t one = 1;
