@@ -1425,6 +1425,9 @@ int32_t evpoll_release(evpoll *p, evpoll_handle handle) {
 
 #if defined(EVP_PROBES)
 #include <sys/sdt.h>
+#if defined(__clang__) /* its macros leave out the last argument */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 /* Of an operation: its id, its code, its handle, at the end its result. A wait begins with the
  * poller, the capacity and the timeout, and ends with what it returns; BUSY has no end. */
 #define EVP_PROBE1(name, a)       DTRACE_PROBE1(evpoll, name, a)
