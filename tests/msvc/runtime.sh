@@ -15,14 +15,14 @@ arm64) target=aarch64 dlltool=arm64 ;;
 esac
 mkdir -p "$out"
 for source in program.c library.c memory.c support.S; do
-  clang-14 --target=$target-pc-windows-msvc -std=c11 -O2 -fno-builtin -fms-extensions -Wall -Werror \
+  clang-14 --target="$target-pc-windows-msvc" -std=c11 -O2 -fno-builtin -fms-extensions -Wall -Werror \
     -D_CRT_DECLARE_NONSTDC_NAMES=0 -isystem "$here/include" -isystem "$sdk/include/ucrt" \
     -isystem "$sdk/include/um" -isystem "$sdk/include/shared" -c "$here/runtime/$source" \
     -o "$out/${source%.*}.obj"
 done
 cd "$out"
-llvm-lib-14 /nologo /machine:$machine /out:msvcrt.lib program.obj support.obj
-llvm-lib-14 /nologo /machine:$machine /out:libcmt.lib library.obj support.obj
-llvm-lib-14 /nologo /machine:$machine /out:libvcruntime.lib memory.obj
-llvm-lib-14 /nologo /machine:$machine /llvmlibempty /out:oldnames.lib
-llvm-dlltool-14 -m $dlltool -d "$here/runtime/vcruntime140.def" -l vcruntime.lib
+llvm-lib-14 /nologo "/machine:$machine" /out:msvcrt.lib program.obj support.obj
+llvm-lib-14 /nologo "/machine:$machine" /out:libcmt.lib library.obj support.obj
+llvm-lib-14 /nologo "/machine:$machine" /out:libvcruntime.lib memory.obj
+llvm-lib-14 /nologo "/machine:$machine" /llvmlibempty /out:oldnames.lib
+llvm-dlltool-14 -m "$dlltool" -d "$here/runtime/vcruntime140.def" -l vcruntime.lib

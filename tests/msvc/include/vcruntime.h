@@ -4,8 +4,15 @@
 #include <sal.h>
 #include <vadefs.h>
 
+#ifdef __cplusplus
+#define _CRT_BEGIN_C_HEADER extern "C" {
+#define _CRT_END_C_HEADER   }
+#else
 #define _CRT_BEGIN_C_HEADER
 #define _CRT_END_C_HEADER
+typedef unsigned short wchar_t;
+typedef _Bool __crt_bool;
+#endif
 #define _VCRTIMP
 #define __CRTDECL                  __cdecl
 #define __crt_countof(array)       (sizeof(array) / sizeof(array)[0])
@@ -23,5 +30,3 @@ typedef unsigned long long size_t;
 typedef long long ptrdiff_t;
 typedef long long intptr_t;
 typedef unsigned long long uintptr_t;
-typedef unsigned short wchar_t;
-typedef _Bool __crt_bool;
