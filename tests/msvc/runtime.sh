@@ -16,7 +16,7 @@ esac
 mkdir -p "$out"
 for source in program.c library.c memory.c support.S; do
   clang-14 --target="$target-pc-windows-msvc" -std=c11 -O2 -fno-builtin -fms-extensions -Wall -Werror \
-    -D_CRT_DECLARE_NONSTDC_NAMES=0 -isystem "$here/include" -isystem "$sdk/include/ucrt" \
+    -isystem "$here/include" -isystem "$sdk/include/ucrt" \
     -isystem "$sdk/include/um" -isystem "$sdk/include/shared" -c "$here/runtime/$source" \
     -o "$out/${source%.*}.obj"
 done

@@ -11,4 +11,5 @@ set(EVPOLL_WINDOWS_INCLUDE ${CMAKE_CURRENT_LIST_DIR}/include ${include}/ucrt ${i
   CACHE STRING "Folders of headers")
 set(EVPOLL_WINDOWS_LIB ${msvc}/runtime/${machine} ${msvc}/sdk/lib/${machine}
   CACHE STRING "Folders of import libraries")
+set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug would need a runtime of its own")
 include(${CMAKE_CURRENT_LIST_DIR}/../../gen/clang-cl.cmake)

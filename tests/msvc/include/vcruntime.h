@@ -14,11 +14,11 @@ typedef unsigned short wchar_t;
 typedef _Bool __crt_bool;
 #endif
 #define _VCRTIMP
-#define __CRTDECL                  __cdecl
-#define __crt_countof(array)       (sizeof(array) / sizeof(array)[0])
-#define _CRT_STRINGIZE_(text)      #text
-#define _CRT_STRINGIZE(text)       _CRT_STRINGIZE_(text)
-#define _CRT_DEPRECATE_TEXT(text)  __declspec(deprecated(text))
+#define __CRTDECL                 __cdecl
+#define __crt_countof(array)      (sizeof(array) / sizeof(array)[0])
+#define _CRT_STRINGIZE_(text)     #text
+#define _CRT_STRINGIZE(text)      _CRT_STRINGIZE_(text)
+#define _CRT_DEPRECATE_TEXT(text) __declspec(deprecated(text))
 #ifdef _CRT_SECURE_NO_WARNINGS
 #define _CRT_INSECURE_DEPRECATE(instead)
 #else
