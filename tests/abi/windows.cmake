@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What is installed for Windows serves another project, and the sources compile for arm64, for which
-# there is no tool chain here that could link.
+# What is installed for Windows serves another project, and the sources compile for arm64 with mingw's
+# headers too.
 set(consumer_prefix ${CMAKE_CURRENT_BINARY_DIR}/consumer/prefix)
 evp_abi_test(consumer_install
   COMMAND ${CMAKE_COMMAND} -P ${CMAKE_CURRENT_LIST_DIR}/consumer_install.cmake
