@@ -16,6 +16,10 @@ if(EVP_MSVC_LIBRARY)
   install(FILES ${EVP_MSVC_LIBRARY}
     DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 endif()
+if(EVPOLL_HAS_SDT)
+  install(FILES ${PROJECT_SOURCE_DIR}/bindings/c/evpoll-top.bt
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/evpoll COMPONENT development)
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/abi/evpoll.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
 

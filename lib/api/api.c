@@ -3,12 +3,18 @@
  * files, sockets and foreign operations are beside this file. */
 #include <string.h>
 
+#include "api/closely.h"
 #include "core/poller.h"
 #include "core/status.h"
 #include "core/target.h"
 
 /* struct_size of what the caller hands over: at least itself and one more field. */
 enum { LEAST_STRUCT = 8, MOST_STRUCT = 4096 };
+
+/* For the calls that cost little the common case is one look, and nothing lives on behind it. */
+#define API_CHECK(p, arguments_are_good, ...)                                                      \
+  if (!(p) || !(arguments_are_good) || !evp_is_plain(p))                                           \
+  return evp_api_closely(p, arguments_are_good, __VA_ARGS__)
 
 static int32_t api_check(evpoll *p, bool arguments_are_good) {
   if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
@@ -77,12 +83,13 @@ int32_t evpoll_stats(evpoll *p, struct evpoll_poller_stats *stats_out) {
 
 int32_t evpoll_open(const evpoll_options *options, evpoll **poller_out) {
   if (!poller_out) return evp_fail(EVPOLL_ERR_INVALID);
-  return evp_poller_open(options, poller_out);
+  const int32_t status = evp_poller_open(options, poller_out);
+  return status < 0 ? status : evp_api_opened(*poller_out);
 }
 
 int32_t evpoll_poller_handle(evpoll *p, evpoll_handle *handle_out) {
-  const int32_t status = api_check(p, handle_out);
-  return status < 0 ? status : evp_poller_handle(p, handle_out);
+  API_CHECK(p, handle_out, EVP_CALL_HANDLE, EVPOLL_ADDR(handle_out), 0, 0, 0);
+  return evp_poller_handle(p, handle_out);
 }
 
 int32_t evpoll_shutdown(evpoll *p) {
@@ -93,50 +100,53 @@ int32_t evpoll_shutdown(evpoll *p) {
 
 int32_t evpoll_close(evpoll *p, int64_t timeout_ns) {
   if (!p) return evp_fail(EVPOLL_ERR_INVALID);
-  return evp_poller_close(p, timeout_ns);
+  return evp_is_plain(p) ? evp_poller_close(p, timeout_ns) : evp_api_close_closely(p, timeout_ns);
 }
 
 /* ---- readiness ---------------------------------------------------------------------------- */
 
 int32_t evpoll_add(evpoll *p, evpoll_handle handle, uint64_t token, uint32_t interest,
                    uint32_t mode) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_source_add(p, handle, token, interest, mode);
+  API_CHECK(p, true, EVP_CALL_ADD, handle, token, interest, mode);
+  return evp_source_add(p, handle, token, interest, mode);
 }
 
 int32_t evpoll_modify(evpoll *p, evpoll_handle handle, uint64_t token, uint32_t interest,
                       uint32_t mode) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_source_modify(p, handle, token, interest, mode);
+  API_CHECK(p, true, EVP_CALL_MODIFY, handle, token, interest, mode);
+  return evp_source_modify(p, handle, token, interest, mode);
 }
 
 int32_t evpoll_rearm(evpoll *p, evpoll_handle handle, uint64_t token, uint32_t bits) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_source_rearm(p, handle, token, bits);
+  API_CHECK(p, true, EVP_CALL_REARM, handle, token, bits, 0);
+  return evp_source_rearm(p, handle, token, bits);
 }
 
 int32_t evpoll_remove(evpoll *p, evpoll_handle handle, uint64_t token) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_source_remove(p, handle, token);
+  API_CHECK(p, true, EVP_CALL_REMOVE, handle, token, 0, 0);
+  return evp_source_remove(p, handle, token);
 }
 
 int32_t evpoll_update(evpoll *p, evpoll_change *changes, int32_t n) {
-  const int32_t status = api_check(p, good_array(changes, n));
-  return status < 0 ? status : evp_poller_update(p, changes, n);
+  API_CHECK(p, good_array(changes, n), EVP_CALL_UPDATE, EVPOLL_ADDR(changes), n, 0, 0);
+  return evp_poller_update(p, changes, n);
 }
 
 /* ---- wait and wake ------------------------------------------------------------------------ */
 
 int32_t evpoll_wait(evpoll *p, evpoll_event *events_out, int32_t capacity, int64_t timeout_ns) {
-  const int32_t status = api_check(p, events_out && capacity > 0);
-  return status < 0 ? status : evp_poller_wait(p, events_out, capacity, timeout_ns);
+  API_CHECK(p, events_out && capacity > 0, EVP_CALL_WAIT, EVPOLL_ADDR(events_out), capacity,
+            timeout_ns, 0);
+  return evp_poller_wait(p, events_out, capacity, timeout_ns);
 }
 
 int32_t evpoll_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_io *ios,
                     int32_t nios, evpoll_event *events_out, int32_t capacity, int64_t timeout_ns) {
-  const int32_t status = api_check(p, good_array(changes, nchanges) && good_array(ios, nios) &&
-                                          events_out && capacity > 0);
-  if (status < 0) return status;
+  const bool good =
+      good_array(changes, nchanges) && good_array(ios, nios) && events_out && capacity > 0;
+  if (!p || !good || !evp_is_plain(p))
+    return evp_api_turn_closely(p, good, changes, nchanges, ios, nios, events_out, capacity,
+                                timeout_ns);
   return evp_poller_turn(p, changes, nchanges, ios, nios, events_out, capacity, timeout_ns);
 }
 
@@ -147,62 +157,59 @@ int32_t evpoll_wake(evpoll *p) {
 }
 
 int32_t evpoll_post(evpoll *p, uint64_t token, int64_t result) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_poller_post(p, token, result);
+  API_CHECK(p, true, EVP_CALL_POST, token, result, 0, 0);
+  return evp_poller_post(p, token, result);
 }
 
 /* ---- operations --------------------------------------------------------------------------- */
 
 int32_t evpoll_submit(evpoll *p, evpoll_io *ios, int32_t n) {
-  const int32_t status = api_check(p, good_array(ios, n));
-  return status < 0 ? status : evp_io_submit(p, ios, n, false);
+  API_CHECK(p, good_array(ios, n), EVP_CALL_SUBMIT, EVPOLL_ADDR(ios), n, 0, 0);
+  return evp_io_submit(p, ios, n, false);
 }
 
 int32_t evpoll_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out) {
-  const int32_t status = api_check(p, ios && n > 0);
-  return status < 0 ? status : evp_io_submit_list(p, ios, n, token, op_out);
+  API_CHECK(p, ios && n > 0, EVP_CALL_SUBMIT_LIST, EVPOLL_ADDR(ios), n, token, EVPOLL_ADDR(op_out));
+  return evp_io_submit_list(p, ios, n, token, op_out);
 }
 
 int32_t evpoll_list_take(evpoll *p, uint64_t op, evpoll_result *results_out, int32_t n) {
-  const int32_t status = api_check(p, results_out && n > 0);
-  return status < 0 ? status : evp_io_list_take(p, op, results_out, n);
+  API_CHECK(p, results_out && n > 0, EVP_CALL_LIST_TAKE, op, EVPOLL_ADDR(results_out), n, 0);
+  return evp_io_list_take(p, op, results_out, n);
 }
 
 int32_t evpoll_cancel(evpoll *p, uint64_t op) {
-  const int32_t status = api_check(p, op != 0);
-  return status < 0 ? status : evp_io_cancel(p, op);
+  API_CHECK(p, op != 0, EVP_CALL_CANCEL, op, 0, 0, 0);
+  return evp_io_cancel(p, op);
 }
 
 int32_t evpoll_cancel_all(evpoll *p) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_io_cancel_all(p);
+  API_CHECK(p, true, EVP_CALL_CANCEL_ALL, 0, 0, 0, 0);
+  return evp_io_cancel_all(p);
 }
 
 int32_t evpoll_cancel_handle(evpoll *p, evpoll_handle handle) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_io_cancel_handle(p, handle, NULL);
+  API_CHECK(p, true, EVP_CALL_CANCEL_HANDLE, handle, 0, 0, 0);
+  return evp_io_cancel_handle(p, handle, NULL);
 }
 
 int32_t evpoll_cancel_token(evpoll *p, evpoll_handle handle, uint64_t token) {
-  const int32_t status = api_check(p, true);
-  if (status < 0) return status;
+  API_CHECK(p, true, EVP_CALL_CANCEL_TOKEN, handle, token, 0, 0);
   if (handle == -1) return evp_timer_cancel(p, token);
   return evp_io_cancel_handle(p, handle, &token);
 }
 
 int32_t evpoll_retime(evpoll *p, evpoll_handle handle, uint64_t token, int64_t ns) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_timer_retime(p, handle, token, ns);
+  API_CHECK(p, true, EVP_CALL_RETIME, handle, token, ns, 0);
+  return evp_timer_retime(p, handle, token, ns);
 }
 
 int32_t evpoll_hold(evpoll *p, evpoll_handle handle, uint64_t token) {
-  const int32_t status = api_check(p, true);
-  if (status < 0) return status;
+  API_CHECK(p, true, EVP_CALL_HOLD, handle, token, 0, 0);
   return handle < 0 ? evp_fail(EVPOLL_ERR_BAD_HANDLE) : evp_target_hold(p, handle, token);
 }
 
 int32_t evpoll_release(evpoll *p, evpoll_handle handle) {
-  const int32_t status = api_check(p, true);
-  if (status < 0) return status;
+  API_CHECK(p, true, EVP_CALL_RELEASE, handle, 0, 0, 0);
   return handle < 0 ? evp_fail(EVPOLL_ERR_BAD_HANDLE) : evp_target_release(p, handle);
 }

@@ -16,6 +16,7 @@
 #include "core/poller.h"
 #include "core/status.h"
 #include "core/target.h"
+#include "core/trace.h"
 #include "core/workers.h"
 
 /* ---- the lock ----------------------------------------------------------------------------- */
@@ -139,6 +140,7 @@ int32_t evp_op_prepare(evpoll *p, const evpoll_io *io, struct evp_target *t, int
   if (op->uses) evp_target_share(t);
   op->in_flight = true;
   *out = op;
+  EVP_PROBE3(operation__begin, op->id, op->code, op->handle);
   if (!io->timeout_ms && t) return 0;
   const int32_t status = evp_timer_start(p, op, io, now);
   if (status < 0) evp_op_free(p, op);
@@ -257,6 +259,7 @@ bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out) {
   const int64_t result = ended || !os_code ? moved : os_code;
   if (p->io.discards && op->code == EVPOLL_OP_ACCEPT && !os_code)
     evp_stream_close(result, &op->target->stream.kind, true); /* a reset does not linger */
+  EVP_PROBE3(operation__end, op->id, op->code, op->result);
   p->io.completed++;
   p->io.cancelled += status == EVPOLL_ERR_CANCELLED;
   bool event = true;

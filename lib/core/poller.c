@@ -16,6 +16,7 @@
 #include "core/status.h"
 #include "core/stream.h"
 #include "core/target.h"
+#include "core/trace.h"
 #include "os/os_file.h"
 
 enum {
@@ -330,16 +331,19 @@ static EVP_COLD int32_t wait_elsewhere(evpoll *p, evpoll_event *out, int32_t cap
   const int32_t n = wait_inside(p, cell, out, capacity, timeout_ns);
   if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
   leave(p, cell);
+  EVP_PROBE1(wait__end, n);
   return n;
 }
 
 int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+  EVP_PROBE3(wait__begin, p, capacity, timeout_ns);
   struct evp_cell *cell = guess(p);
   if (!claim(cell)) return wait_elsewhere(p, out, capacity, timeout_ns);
   tally_own(&cell->waits, 1);
   const int32_t n = wait_inside(p, cell, out, capacity, timeout_ns);
   if (n > 0) tally_own(&cell->events, (uint64_t)n);
   atomic_store_explicit(&cell->busy, 0, memory_order_release);
+  EVP_PROBE1(wait__end, n);
   return n;
 }
 
@@ -379,6 +383,7 @@ static bool may_skip_look(evpoll *p) {
 
 int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_io *ios,
                         int32_t nios, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+  EVP_PROBE3(wait__begin, p, capacity, timeout_ns);
   struct evp_cell *cell = poller_enter(p);
   if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
   tally(p, cell, &cell->waits, 1);
@@ -395,6 +400,7 @@ int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evp
   if (n < 0 && applied + accepted > 0) n = 0; /* the next call will say it again */
   if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
   leave(p, cell);
+  EVP_PROBE1(wait__end, n);
   return n;
 }
 
@@ -446,6 +452,7 @@ int32_t evp_poller_open(const evpoll_options *options, evpoll **out) {
     status = evp_fail_os(os_code);
     goto failed;
   }
+  p->plain_value = p->fork_value;
   if (!evp_table_reach(&p->sources, 0)) { /* waits rely on the first entries */
     status = evp_fail(EVPOLL_ERR_NO_MEMORY);
     goto failed;

@@ -43,8 +43,10 @@ struct evpoll {
   /* Written at open, read by every call. */
   const _Atomic uint32_t *fork_mark;
   uint32_t fork_value;
-  uint32_t flags; /* EVPOLL_OPEN_* */
-  void *kernel;   /* the backend's own */
+  uint32_t plain_value; /* the same, or a number that is never there: see evp_is_plain() */
+  uint32_t flags;       /* EVPOLL_OPEN_* */
+  evpoll_handle trace;  /* -1: none */
+  void *kernel;         /* the backend's own */
   uint64_t wake_token;
   uint32_t io_limit, pool_threads;
   struct evp_table sources; /* struct evp_source, by handle */
@@ -69,6 +71,10 @@ struct evpoll {
 
 static inline bool evp_forked(const evpoll *p) {
   return atomic_load_explicit(p->fork_mark, memory_order_relaxed) != p->fork_value;
+}
+/* Neither in a forked child nor traced: one look for both. */
+static inline bool evp_is_plain(const evpoll *p) {
+  return atomic_load_explicit(p->fork_mark, memory_order_relaxed) == p->plain_value;
 }
 static inline bool evp_is_shut_down(evpoll *p) {
   return atomic_load_explicit(&p->attention, memory_order_relaxed) & EVP_ATTN_SHUTDOWN;

@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "evpoll.h"
 
@@ -31,6 +32,9 @@ void evp_cond_broadcast(struct evp_cond *c);
 /* Starts a thread with every signal blocked. Returns 0 or a code of the system. */
 int evp_thread_start(void (*run)(void *), void *context, uint64_t *thread_out);
 void evp_thread_join(uint64_t thread);
+
+/* A number of the calling thread, as debuggers have it. */
+uint64_t evp_thread_name(void);
 
 /* What a thread remembers for evpoll_os_error(); 0 in a thread that never set it. */
 void evp_thread_code_set(int os_code);
@@ -77,6 +81,12 @@ int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out);
  * is not in the cache, or for any other reason: then the engine is to read it. */
 bool evp_file_read_cached(evpoll_handle h, int64_t offset, void *buffer, uint64_t length,
                           int64_t *result_out);
+
+/* The file that EVPOLL_TRACE in the environment names, a regular one or a terminal, to be appended
+ * to; -1: none. Programs with more rights than who started them are told nothing. write: all at
+ * once, or it is lost. */
+evpoll_handle evp_log_open(void);
+void evp_log_write(evpoll_handle h, const char *text, size_t n);
 
 /* 0 for an open handle, else a code of the system. */
 int evp_handle_check(evpoll_handle h);

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The behaviour of evpoll-echo, as an echo server and as a proxy, seen from outside."""
+import pathlib
 import random
+import re
 import resource
+import shutil
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -312,6 +316,29 @@ class EchoTest(Case):
             self.assertEqual(s.recv(1), b"x")
             server.stop()
             self.assertEqual(self.end_of(s), ("reset", b""))
+
+    def test_probes_tell_bpftrace_of_its_operations(self):
+        if not shutil.which("bpftrace"):
+            self.skipTest("gate bpftrace: it is not installed")
+        script = pathlib.Path(__file__).resolve().parents[2] / "bindings/c/evpoll-top.bt"
+        server = self.echo()
+        top = subprocess.Popen(["bpftrace", "-p", str(server.process.pid), script], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(top.wait)
+        self.addCleanup(top.kill)
+        seen = []
+        for line in top.stdout:
+            seen.append(line)
+            if re.match(r"[0-9]{2}:[0-9]{2}:", line):  # it is attached
+                with server.connect() as s:
+                    s.sendall(b"x")
+                    self.assertEqual(s.recv(1), b"x")
+            if line.startswith("@end[1]: "):  # READ
+                return
+        said = top.stderr.read()
+        if "probe" in said and "evpoll" in said:
+            self.fail(said)
+        self.skipTest(f"gate bpftrace: it cannot run here: {said.strip()}")
 
     def until_refused(self, server):
         end = time.monotonic() + support.DEADLINE

@@ -74,6 +74,9 @@ private:
   void (*before_)(int) = nullptr;
 };
 
+// Sets a variable of this process's environment.
+void SetVariable(const char *name, const std::string &value);
+
 // Is this Windows by Wine, which differs in what the gates that ask this name?
 bool RunsOnWine();
 

@@ -97,6 +97,8 @@ void Interrupts::Send(uint64_t thread) {
 }
 int Interrupts::Count() const { return interrupts; }
 
+void SetVariable(const char *name, const std::string &value) { setenv(name, value.c_str(), 1); }
+
 bool RunsOnWine() { return false; }
 
 } // namespace evp

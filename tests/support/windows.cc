@@ -44,6 +44,10 @@ uint64_t Interrupts::ThisThread() { return 0; }
 void Interrupts::Send(uint64_t) {}
 int Interrupts::Count() const { return 0; }
 
+void SetVariable(const char *name, const std::string &value) {
+  SetEnvironmentVariableA(name, value.c_str());
+}
+
 bool RunsOnWine() {
   return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != nullptr;
 }

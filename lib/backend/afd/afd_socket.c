@@ -419,8 +419,10 @@ void evp_sock_unwatch(evpoll *p, evpoll_handle h, uint32_t was) {
 static void read_packet(struct evp_port *port, struct evp_sock *k) {
   const NTSTATUS status = k->iosb.Status;
   const AFD_POLL_HANDLE_INFO *info = &k->info.Handles[0];
-  /* On cancel the buffer still holds what was asked: the status says first. */
-  if (status == EVP_STATUS_CANCELLED || status == EVP_STATUS_HANDLES_CLOSED) {
+  /* On cancel the buffer still holds what was asked: the status says first. Wine sends the packet
+   * of a poll whose thread has ended with the block as it was: nothing is known then. */
+  if (status == EVP_STATUS_CANCELLED || status == EVP_STATUS_HANDLES_CLOSED ||
+      status == EVP_STATUS_PENDING) {
     update(port, k);
   } else if (EVP_NT_ERROR(status)) {
     k->error = evp_afd_code(status);

@@ -99,6 +99,8 @@ void evp_signal_mask(int how, const sigset_t *set, sigset_t *old_out) {
 
 void evp_thread_join(uint64_t thread) { pthread_join((pthread_t)(uintptr_t)thread, NULL); }
 
+uint64_t evp_thread_name(void) { return (uint64_t)(uintptr_t)pthread_self(); }
+
 static _Thread_local int last_os_code;
 void evp_thread_code_set(int os_code) { last_os_code = os_code; }
 int evp_thread_code(void) { return last_os_code; }

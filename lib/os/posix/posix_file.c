@@ -272,3 +272,29 @@ int32_t evp_buffer_alloc(uint64_t size, uint32_t alignment, void **buffer_out) {
 }
 
 void evp_buffer_free(void *buffer) { free(buffer); }
+
+/* ---- a log -------------------------------------------------------------------------------- */
+
+#if !defined(__linux__)
+static const char *secure_getenv(const char *variable) {
+  return issetugid() ? NULL : getenv(variable);
+}
+#endif
+
+/* Who reads a pipe may go away, and a signal come. */
+evpoll_handle evp_log_open(void) {
+  const char *path = secure_getenv("EVPOLL_TRACE");
+  if (!path || !*path) return -1;
+  const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  const int fd = evp_above_standard(open(path, flags, 0666));
+  if (fd < 0) return -1;
+  struct kind kind;
+  if (stat_kind(fd, false, &kind) == 0 && (S_ISREG(kind.mode) || S_ISCHR(kind.mode))) return fd;
+  close(fd);
+  return -1;
+}
+
+void evp_log_write(evpoll_handle h, const char *text, size_t n) {
+  const int error = errno;
+  if (write((int)h, text, n) < 0) errno = error;
+}

@@ -104,6 +104,8 @@ void evp_windows_forget(void) {
   if (code_slot != TLS_OUT_OF_INDEXES) TlsFree(code_slot);
 }
 
+uint64_t evp_thread_name(void) { return GetCurrentThreadId(); }
+
 void evp_thread_code_set(int os_code) {
   need_slot();
   TlsSetValue(code_slot, (void *)(intptr_t)os_code);

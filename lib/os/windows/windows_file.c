@@ -255,3 +255,24 @@ void evp_buffer_free(void *buffer) {
   memcpy(&memory, (char *)buffer - sizeof memory, sizeof memory);
   free(memory);
 }
+
+/* ---- a log -------------------------------------------------------------------------------- */
+
+evpoll_handle evp_log_open(void) {
+  WCHAR path[MAX_PATH];
+  const DWORD n = GetEnvironmentVariableW(L"EVPOLL_TRACE", path, MAX_PATH);
+  if (n == 0 || n >= MAX_PATH) return -1;
+  HANDLE file =
+      CreateFileW(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                  NULL, OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+  if (file == INVALID_HANDLE_VALUE) return -1;
+  const DWORD type = GetFileType(file);
+  if (type == FILE_TYPE_DISK || type == FILE_TYPE_CHAR) return (evpoll_handle)(intptr_t)file;
+  CloseHandle(file);
+  return -1;
+}
+
+void evp_log_write(evpoll_handle h, const char *text, size_t n) {
+  DWORD written;
+  WriteFile(evp_windows_handle(h), text, (DWORD)n, &written, NULL);
+}

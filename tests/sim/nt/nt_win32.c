@@ -51,6 +51,23 @@ void *_aligned_malloc(size_t size, size_t alignment) {
 }
 void _aligned_free(void *memory) { free(memory); }
 
+/* ---- environment --------------------------------------------------------------------------- */
+
+BOOL WINAPI SetEnvironmentVariableA(LPCSTR name, LPCSTR value) {
+  return setenv(name, value, 1) == 0;
+}
+
+DWORD WINAPI GetEnvironmentVariableW(LPCWSTR name, LPWSTR value, DWORD room) {
+  char *text = nt_utf8(name);
+  const char *found = getenv(text);
+  free(text);
+  if (!found) return SetLastError(ERROR_ENVVAR_NOT_FOUND), 0;
+  const int n = MultiByteToWideChar(CP_UTF8, 0, found, -1, NULL, 0);
+  if ((DWORD)n > room) return (DWORD)n;
+  MultiByteToWideChar(CP_UTF8, 0, found, -1, value, n);
+  return (DWORD)n - 1;
+}
+
 HMODULE WINAPI GetModuleHandleA(LPCSTR name) { return name ? (HMODULE)&last_error : NULL; }
 
 static intptr_t wine_version(void) { return 80; }

@@ -46,57 +46,6 @@
 #pragma warning(disable : 4505)
 #endif
 
-/* ==== core/aio.h ============================================================================== */
-/* A request for operations that the caller starts with the system's own calls: armed, started,
- * completed, delivered; then ready until the caller has cleared that, and armed again. */
-#ifndef EVP_AIO_H
-#define EVP_AIO_H
-
-#include <stdatomic.h>
-
-
-struct evpoll_aio {
-  evpoll *p;
-  void *native; /* the backend's own */
-  uint64_t token;
-  uint32_t kind; /* EVPOLL_AIO or EVPOLL_LIO */
-  _Atomic uint32_t armed;
-  _Atomic uint64_t tick; /* odd: ready */
-};
-
-/* For backends: the operation's event was delivered. */
-EVP_SHARED void evp_aio_ready(evpoll_aio *aio);
-
-#endif
-
-/* ==== core/cached.h =========================================================================== */
-/* Reads of what lies in the system's cache: done in the call that submits them. */
-#ifndef EVP_CACHED_H
-#define EVP_CACHED_H
-
-#include <stdbool.h>
-#include <stdint.h>
-
-
-struct evp_op;
-struct evp_target;
-
-/* How the tries of a poller went. Submitters race for it; what is lost is a try. */
-struct evp_cached {
-  _Atomic uint32_t pause; /* reads that are not tried now */
-  _Atomic uint32_t next_pause;
-  _Atomic uint64_t ended_inline; /* of these none is lost */
-};
-
-/* No lock held, a use of each target is the caller's. Takes what it could do off the chain.
- * from_wait: the caller is about to wait. */
-EVP_SHARED void evp_cached_submit(evpoll *p, struct evp_op **chain, bool from_wait);
-/* The same for one entry, which then ended inline and says so; also for SIZE. The file system can
- * be asked without waiting. */
-EVP_SHARED bool evp_cached_inline(evpoll *p, struct evp_target *t, evpoll_io *io);
-
-#endif
-
 /* ==== core/slots.h ============================================================================ */
 /* A table that grows without ever moving: chunks of 64, 128, 256 ... entries. Entries are
  * found without a lock, and stay where they are until the table is freed. */
@@ -201,6 +150,99 @@ EVP_SHARED inline void evp_table_free(struct evp_table *t) {
 
 #endif
 
+/* ==== api/closely.h =========================================================================== */
+/* The calls that are not the common case: arguments that are wrong, a forked child, a poller that
+ * is traced. So the common case pays for neither of the last two but by one look. */
+#ifndef EVP_CLOSELY_H
+#define EVP_CLOSELY_H
+
+#include <stdbool.h>
+
+
+enum evp_call {
+  EVP_CALL_ADD,
+  EVP_CALL_MODIFY,
+  EVP_CALL_REARM,
+  EVP_CALL_REMOVE,
+  EVP_CALL_UPDATE,
+  EVP_CALL_WAIT,
+  EVP_CALL_POST,
+  EVP_CALL_SUBMIT,
+  EVP_CALL_SUBMIT_LIST,
+  EVP_CALL_LIST_TAKE,
+  EVP_CALL_CANCEL,
+  EVP_CALL_CANCEL_ALL,
+  EVP_CALL_CANCEL_HANDLE,
+  EVP_CALL_CANCEL_TOKEN,
+  EVP_CALL_RETIME,
+  EVP_CALL_HOLD,
+  EVP_CALL_RELEASE,
+  EVP_CALL_HANDLE,
+};
+
+/* a to d: the call's own arguments, pointers as EVPOLL_ADDR(). */
+EVP_SHARED EVP_COLD int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
+                                 uint64_t b, uint64_t c, uint64_t d);
+EVP_SHARED EVP_COLD int32_t evp_api_turn_closely(evpoll *p, bool arguments_are_good, evpoll_change *changes,
+                                      int32_t nchanges, evpoll_io *ios, int32_t nios,
+                                      evpoll_event *out, int32_t capacity, int64_t timeout_ns);
+/* A poller was opened: it is traced, if that is asked for. */
+EVP_SHARED int32_t evp_api_opened(evpoll *p);
+EVP_SHARED EVP_COLD int32_t evp_api_close_closely(evpoll *p, int64_t timeout_ns);
+
+#endif
+
+/* ==== core/aio.h ============================================================================== */
+/* A request for operations that the caller starts with the system's own calls: armed, started,
+ * completed, delivered; then ready until the caller has cleared that, and armed again. */
+#ifndef EVP_AIO_H
+#define EVP_AIO_H
+
+#include <stdatomic.h>
+
+
+struct evpoll_aio {
+  evpoll *p;
+  void *native; /* the backend's own */
+  uint64_t token;
+  uint32_t kind; /* EVPOLL_AIO or EVPOLL_LIO */
+  _Atomic uint32_t armed;
+  _Atomic uint64_t tick; /* odd: ready */
+};
+
+/* For backends: the operation's event was delivered. */
+EVP_SHARED void evp_aio_ready(evpoll_aio *aio);
+
+#endif
+
+/* ==== core/cached.h =========================================================================== */
+/* Reads of what lies in the system's cache: done in the call that submits them. */
+#ifndef EVP_CACHED_H
+#define EVP_CACHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+
+struct evp_op;
+struct evp_target;
+
+/* How the tries of a poller went. Submitters race for it; what is lost is a try. */
+struct evp_cached {
+  _Atomic uint32_t pause; /* reads that are not tried now */
+  _Atomic uint32_t next_pause;
+  _Atomic uint64_t ended_inline; /* of these none is lost */
+};
+
+/* No lock held, a use of each target is the caller's. Takes what it could do off the chain.
+ * from_wait: the caller is about to wait. */
+EVP_SHARED void evp_cached_submit(evpoll *p, struct evp_op **chain, bool from_wait);
+/* The same for one entry, which then ended inline and says so; also for SIZE. The file system can
+ * be asked without waiting. */
+EVP_SHARED bool evp_cached_inline(evpoll *p, struct evp_target *t, evpoll_io *io);
+
+#endif
+
 /* ==== core/timer.h ============================================================================ */
 /* Ends in time: of timers, and of operations that have a limit. */
 #ifndef EVP_TIMER_H
@@ -263,6 +305,7 @@ EVP_SHARED void evp_timer_fire(evpoll *p);
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 
 /* Opaque room for the system's types; os_*.c asserts that they fit. */
@@ -287,6 +330,9 @@ EVP_SHARED void evp_cond_broadcast(struct evp_cond *c);
 /* Starts a thread with every signal blocked. Returns 0 or a code of the system. */
 EVP_SHARED int evp_thread_start(void (*run)(void *), void *context, uint64_t *thread_out);
 EVP_SHARED void evp_thread_join(uint64_t thread);
+
+/* A number of the calling thread, as debuggers have it. */
+EVP_SHARED uint64_t evp_thread_name(void);
 
 /* What a thread remembers for evpoll_os_error(); 0 in a thread that never set it. */
 EVP_SHARED void evp_thread_code_set(int os_code);
@@ -333,6 +379,12 @@ EVP_SHARED int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out);
  * is not in the cache, or for any other reason: then the engine is to read it. */
 EVP_SHARED bool evp_file_read_cached(evpoll_handle h, int64_t offset, void *buffer, uint64_t length,
                           int64_t *result_out);
+
+/* The file that EVPOLL_TRACE in the environment names, a regular one or a terminal, to be appended
+ * to; -1: none. Programs with more rights than who started them are told nothing. write: all at
+ * once, or it is lost. */
+EVP_SHARED evpoll_handle evp_log_open(void);
+EVP_SHARED void evp_log_write(evpoll_handle h, const char *text, size_t n);
 
 /* 0 for an open handle, else a code of the system. */
 EVP_SHARED int evp_handle_check(evpoll_handle h);
@@ -821,8 +873,10 @@ struct evpoll {
   /* Written at open, read by every call. */
   const _Atomic uint32_t *fork_mark;
   uint32_t fork_value;
-  uint32_t flags; /* EVPOLL_OPEN_* */
-  void *kernel;   /* the backend's own */
+  uint32_t plain_value; /* the same, or a number that is never there: see evp_is_plain() */
+  uint32_t flags;       /* EVPOLL_OPEN_* */
+  evpoll_handle trace;  /* -1: none */
+  void *kernel;         /* the backend's own */
   uint64_t wake_token;
   uint32_t io_limit, pool_threads;
   struct evp_table sources; /* struct evp_source, by handle */
@@ -847,6 +901,10 @@ struct evpoll {
 
 EVP_SHARED inline bool evp_forked(const evpoll *p) {
   return atomic_load_explicit(p->fork_mark, memory_order_relaxed) != p->fork_value;
+}
+/* Neither in a forked child nor traced: one look for both. */
+EVP_SHARED inline bool evp_is_plain(const evpoll *p) {
+  return atomic_load_explicit(p->fork_mark, memory_order_relaxed) == p->plain_value;
 }
 EVP_SHARED inline bool evp_is_shut_down(evpoll *p) {
   return atomic_load_explicit(&p->attention, memory_order_relaxed) & EVP_ATTN_SHUTDOWN;
@@ -1165,6 +1223,11 @@ EVP_SHARED void evp_targets_free(evpoll *p);
 /* struct_size of what the caller hands over: at least itself and one more field. */
 enum { LEAST_STRUCT = 8, MOST_STRUCT = 4096 };
 
+/* For the calls that cost little the common case is one look, and nothing lives on behind it. */
+#define API_CHECK(p, arguments_are_good, ...)                                                      \
+  if (!(p) || !(arguments_are_good) || !evp_is_plain(p))                                           \
+  return evp_api_closely(p, arguments_are_good, __VA_ARGS__)
+
 static int32_t api_check(evpoll *p, bool arguments_are_good) {
   if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
   return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
@@ -1232,12 +1295,13 @@ int32_t evpoll_stats(evpoll *p, struct evpoll_poller_stats *stats_out) {
 
 int32_t evpoll_open(const evpoll_options *options, evpoll **poller_out) {
   if (!poller_out) return evp_fail(EVPOLL_ERR_INVALID);
-  return evp_poller_open(options, poller_out);
+  const int32_t status = evp_poller_open(options, poller_out);
+  return status < 0 ? status : evp_api_opened(*poller_out);
 }
 
 int32_t evpoll_poller_handle(evpoll *p, evpoll_handle *handle_out) {
-  const int32_t status = api_check(p, handle_out);
-  return status < 0 ? status : evp_poller_handle(p, handle_out);
+  API_CHECK(p, handle_out, EVP_CALL_HANDLE, EVPOLL_ADDR(handle_out), 0, 0, 0);
+  return evp_poller_handle(p, handle_out);
 }
 
 int32_t evpoll_shutdown(evpoll *p) {
@@ -1248,50 +1312,53 @@ int32_t evpoll_shutdown(evpoll *p) {
 
 int32_t evpoll_close(evpoll *p, int64_t timeout_ns) {
   if (!p) return evp_fail(EVPOLL_ERR_INVALID);
-  return evp_poller_close(p, timeout_ns);
+  return evp_is_plain(p) ? evp_poller_close(p, timeout_ns) : evp_api_close_closely(p, timeout_ns);
 }
 
 /* ---- readiness ---------------------------------------------------------------------------- */
 
 int32_t evpoll_add(evpoll *p, evpoll_handle handle, uint64_t token, uint32_t interest,
                    uint32_t mode) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_source_add(p, handle, token, interest, mode);
+  API_CHECK(p, true, EVP_CALL_ADD, handle, token, interest, mode);
+  return evp_source_add(p, handle, token, interest, mode);
 }
 
 int32_t evpoll_modify(evpoll *p, evpoll_handle handle, uint64_t token, uint32_t interest,
                       uint32_t mode) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_source_modify(p, handle, token, interest, mode);
+  API_CHECK(p, true, EVP_CALL_MODIFY, handle, token, interest, mode);
+  return evp_source_modify(p, handle, token, interest, mode);
 }
 
 int32_t evpoll_rearm(evpoll *p, evpoll_handle handle, uint64_t token, uint32_t bits) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_source_rearm(p, handle, token, bits);
+  API_CHECK(p, true, EVP_CALL_REARM, handle, token, bits, 0);
+  return evp_source_rearm(p, handle, token, bits);
 }
 
 int32_t evpoll_remove(evpoll *p, evpoll_handle handle, uint64_t token) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_source_remove(p, handle, token);
+  API_CHECK(p, true, EVP_CALL_REMOVE, handle, token, 0, 0);
+  return evp_source_remove(p, handle, token);
 }
 
 int32_t evpoll_update(evpoll *p, evpoll_change *changes, int32_t n) {
-  const int32_t status = api_check(p, good_array(changes, n));
-  return status < 0 ? status : evp_poller_update(p, changes, n);
+  API_CHECK(p, good_array(changes, n), EVP_CALL_UPDATE, EVPOLL_ADDR(changes), n, 0, 0);
+  return evp_poller_update(p, changes, n);
 }
 
 /* ---- wait and wake ------------------------------------------------------------------------ */
 
 int32_t evpoll_wait(evpoll *p, evpoll_event *events_out, int32_t capacity, int64_t timeout_ns) {
-  const int32_t status = api_check(p, events_out && capacity > 0);
-  return status < 0 ? status : evp_poller_wait(p, events_out, capacity, timeout_ns);
+  API_CHECK(p, events_out && capacity > 0, EVP_CALL_WAIT, EVPOLL_ADDR(events_out), capacity,
+            timeout_ns, 0);
+  return evp_poller_wait(p, events_out, capacity, timeout_ns);
 }
 
 int32_t evpoll_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_io *ios,
                     int32_t nios, evpoll_event *events_out, int32_t capacity, int64_t timeout_ns) {
-  const int32_t status = api_check(p, good_array(changes, nchanges) && good_array(ios, nios) &&
-                                          events_out && capacity > 0);
-  if (status < 0) return status;
+  const bool good =
+      good_array(changes, nchanges) && good_array(ios, nios) && events_out && capacity > 0;
+  if (!p || !good || !evp_is_plain(p))
+    return evp_api_turn_closely(p, good, changes, nchanges, ios, nios, events_out, capacity,
+                                timeout_ns);
   return evp_poller_turn(p, changes, nchanges, ios, nios, events_out, capacity, timeout_ns);
 }
 
@@ -1302,67 +1369,236 @@ int32_t evpoll_wake(evpoll *p) {
 }
 
 int32_t evpoll_post(evpoll *p, uint64_t token, int64_t result) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_poller_post(p, token, result);
+  API_CHECK(p, true, EVP_CALL_POST, token, result, 0, 0);
+  return evp_poller_post(p, token, result);
 }
 
 /* ---- operations --------------------------------------------------------------------------- */
 
 int32_t evpoll_submit(evpoll *p, evpoll_io *ios, int32_t n) {
-  const int32_t status = api_check(p, good_array(ios, n));
-  return status < 0 ? status : evp_io_submit(p, ios, n, false);
+  API_CHECK(p, good_array(ios, n), EVP_CALL_SUBMIT, EVPOLL_ADDR(ios), n, 0, 0);
+  return evp_io_submit(p, ios, n, false);
 }
 
 int32_t evpoll_submit_list(evpoll *p, evpoll_io *ios, int32_t n, uint64_t token, uint64_t *op_out) {
-  const int32_t status = api_check(p, ios && n > 0);
-  return status < 0 ? status : evp_io_submit_list(p, ios, n, token, op_out);
+  API_CHECK(p, ios && n > 0, EVP_CALL_SUBMIT_LIST, EVPOLL_ADDR(ios), n, token, EVPOLL_ADDR(op_out));
+  return evp_io_submit_list(p, ios, n, token, op_out);
 }
 
 int32_t evpoll_list_take(evpoll *p, uint64_t op, evpoll_result *results_out, int32_t n) {
-  const int32_t status = api_check(p, results_out && n > 0);
-  return status < 0 ? status : evp_io_list_take(p, op, results_out, n);
+  API_CHECK(p, results_out && n > 0, EVP_CALL_LIST_TAKE, op, EVPOLL_ADDR(results_out), n, 0);
+  return evp_io_list_take(p, op, results_out, n);
 }
 
 int32_t evpoll_cancel(evpoll *p, uint64_t op) {
-  const int32_t status = api_check(p, op != 0);
-  return status < 0 ? status : evp_io_cancel(p, op);
+  API_CHECK(p, op != 0, EVP_CALL_CANCEL, op, 0, 0, 0);
+  return evp_io_cancel(p, op);
 }
 
 int32_t evpoll_cancel_all(evpoll *p) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_io_cancel_all(p);
+  API_CHECK(p, true, EVP_CALL_CANCEL_ALL, 0, 0, 0, 0);
+  return evp_io_cancel_all(p);
 }
 
 int32_t evpoll_cancel_handle(evpoll *p, evpoll_handle handle) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_io_cancel_handle(p, handle, NULL);
+  API_CHECK(p, true, EVP_CALL_CANCEL_HANDLE, handle, 0, 0, 0);
+  return evp_io_cancel_handle(p, handle, NULL);
 }
 
 int32_t evpoll_cancel_token(evpoll *p, evpoll_handle handle, uint64_t token) {
-  const int32_t status = api_check(p, true);
-  if (status < 0) return status;
+  API_CHECK(p, true, EVP_CALL_CANCEL_TOKEN, handle, token, 0, 0);
   if (handle == -1) return evp_timer_cancel(p, token);
   return evp_io_cancel_handle(p, handle, &token);
 }
 
 int32_t evpoll_retime(evpoll *p, evpoll_handle handle, uint64_t token, int64_t ns) {
-  const int32_t status = api_check(p, true);
-  return status < 0 ? status : evp_timer_retime(p, handle, token, ns);
+  API_CHECK(p, true, EVP_CALL_RETIME, handle, token, ns, 0);
+  return evp_timer_retime(p, handle, token, ns);
 }
 
 int32_t evpoll_hold(evpoll *p, evpoll_handle handle, uint64_t token) {
-  const int32_t status = api_check(p, true);
-  if (status < 0) return status;
+  API_CHECK(p, true, EVP_CALL_HOLD, handle, token, 0, 0);
   return handle < 0 ? evp_fail(EVPOLL_ERR_BAD_HANDLE) : evp_target_hold(p, handle, token);
 }
 
 int32_t evpoll_release(evpoll *p, evpoll_handle handle) {
-  const int32_t status = api_check(p, true);
-  if (status < 0) return status;
+  API_CHECK(p, true, EVP_CALL_RELEASE, handle, 0, 0, 0);
   return handle < 0 ? evp_fail(EVPOLL_ERR_BAD_HANDLE) : evp_target_release(p, handle);
 }
+#undef API_CHECK
 #undef TEXT_OF
 #undef TEXT
+
+/* ==== core/trace.h ============================================================================ */
+/* What a poller does, for who looks on.
+ *
+ * EVPOLL_TRACE=FILE in the environment of open: each call and each event is a line of that file.
+ * Without it a call costs a look at a word that it has at hand.
+ *
+ * Probes, where <sys/sdt.h> was there when the library was built: a place in the code with a name,
+ * for bpftrace, perf and SystemTap; one instruction that does nothing until somebody looks. */
+#ifndef EVP_TRACE_H
+#define EVP_TRACE_H
+
+
+#if defined(EVP_PROBES)
+#include <sys/sdt.h>
+/* Of an operation: its id, its code, its handle, at the end its result. A wait begins with the
+ * poller, the capacity and the timeout, and ends with what it returns; BUSY has no end. */
+#define EVP_PROBE1(name, a)       DTRACE_PROBE1(evpoll, name, a)
+#define EVP_PROBE3(name, a, b, c) DTRACE_PROBE3(evpoll, name, a, b, c)
+#else
+#define EVP_PROBE1(name, a)       ((void)0)
+#define EVP_PROBE3(name, a, b, c) ((void)0)
+#endif
+
+/* t is the file, of evp_log_open(). A line each, written at once; what the thread remembers of its
+ * last failure is left as it was. begin: a call that may sleep. call: its name and arguments, of
+ * which the format takes up to four, as long long; returns result. ios: entries, after submit
+ * looked at them. */
+EVP_SHARED void evp_trace_begin(evpoll_handle t, const char *call);
+EVP_SHARED int32_t evp_trace_call(evpoll_handle t, int32_t result, const char *format, uint64_t a, uint64_t b,
+                       uint64_t c, uint64_t d);
+EVP_SHARED void evp_trace_changes(evpoll_handle t, const evpoll_change *changes, int32_t n);
+EVP_SHARED void evp_trace_ios(evpoll_handle t, const evpoll_io *ios, int32_t n);
+EVP_SHARED void evp_trace_events(evpoll_handle t, const evpoll_event *events, int32_t n);
+
+#endif
+
+/* ==== os/os_file.h ============================================================================ */
+/* Files and buffers, one implementation for each family of systems (os_posix_file.c). The helpers
+   have checked what can be checked without the system: no pointer is NULL, flags make sense. All
+   functions record their failures (status.h), take no lock, and may be called by any thread. */
+#ifndef EVP_OS_FILE_H
+#define EVP_OS_FILE_H
+
+
+EVP_SHARED int32_t evp_file_open(const char *path, uint32_t flags, uint32_t permissions,
+                      evpoll_handle *handle_out);
+EVP_SHARED int32_t evp_file_reopen(evpoll_handle handle, evpoll_handle *handle_out);
+EVP_SHARED int32_t evp_file_size(evpoll_handle handle, int64_t *size_out);
+EVP_SHARED int32_t evp_file_close(evpoll_handle handle);
+
+/* size is at most PTRDIFF_MAX and alignment a power of two. */
+EVP_SHARED int32_t evp_buffer_alloc(uint64_t size, uint32_t alignment, void **buffer_out);
+EVP_SHARED void evp_buffer_free(void *buffer);
+
+#endif
+
+/* ==== api/api_closely.c ======================================================================= */
+
+
+static const char *const call_formats[] = {
+    [EVP_CALL_ADD] = "add(handle %lld, token %#llx, interest %#llx, mode %lld)",
+    [EVP_CALL_MODIFY] = "modify(handle %lld, token %#llx, interest %#llx, mode %lld)",
+    [EVP_CALL_REARM] = "rearm(handle %lld, token %#llx, bits %#llx)",
+    [EVP_CALL_REMOVE] = "remove(handle %lld, token %#llx)",
+    [EVP_CALL_UPDATE] = "update(changes %#llx, %lld)",
+    [EVP_CALL_WAIT] = "wait(events %#llx, capacity %lld, timeout %lld ns)",
+    [EVP_CALL_POST] = "post(token %#llx, %lld)",
+    [EVP_CALL_SUBMIT] = "submit(ios %#llx, %lld)",
+    [EVP_CALL_SUBMIT_LIST] = "submit_list(ios %#llx, %lld, token %#llx)",
+    [EVP_CALL_LIST_TAKE] = "list_take(op %#llx, results %#llx, %lld)",
+    [EVP_CALL_CANCEL] = "cancel(op %#llx)",
+    [EVP_CALL_CANCEL_ALL] = "cancel_all()",
+    [EVP_CALL_CANCEL_HANDLE] = "cancel_handle(handle %lld)",
+    [EVP_CALL_CANCEL_TOKEN] = "cancel_token(handle %lld, token %#llx)",
+    [EVP_CALL_RETIME] = "retime(handle %lld, token %#llx, %lld ns)",
+    [EVP_CALL_HOLD] = "hold(handle %lld, token %#llx)",
+    [EVP_CALL_RELEASE] = "release(handle %lld)",
+    [EVP_CALL_HANDLE] = "poller_handle(%#llx)",
+};
+
+static void *pointer_of(uint64_t address) { return (void *)(uintptr_t)address; }
+
+/* The exports once more: what they call is not traced itself. */
+static int32_t forward_call(evpoll *p, enum evp_call call, uint64_t a, uint64_t b, uint64_t c,
+                            uint64_t d) {
+  const evpoll_handle h = (evpoll_handle)a;
+  switch (call) {
+  case EVP_CALL_ADD: return evp_source_add(p, h, b, (uint32_t)c, (uint32_t)d);
+  case EVP_CALL_MODIFY: return evp_source_modify(p, h, b, (uint32_t)c, (uint32_t)d);
+  case EVP_CALL_REARM: return evp_source_rearm(p, h, b, (uint32_t)c);
+  case EVP_CALL_REMOVE: return evp_source_remove(p, h, b);
+  case EVP_CALL_UPDATE: return evp_poller_update(p, pointer_of(a), (int32_t)b);
+  case EVP_CALL_WAIT: return evp_poller_wait(p, pointer_of(a), (int32_t)b, (int64_t)c);
+  case EVP_CALL_POST: return evp_poller_post(p, a, (int64_t)b);
+  case EVP_CALL_SUBMIT: return evp_io_submit(p, pointer_of(a), (int32_t)b, false);
+  case EVP_CALL_SUBMIT_LIST:
+    return evp_io_submit_list(p, pointer_of(a), (int32_t)b, c, pointer_of(d));
+  case EVP_CALL_LIST_TAKE: return evp_io_list_take(p, a, pointer_of(b), (int32_t)c);
+  case EVP_CALL_CANCEL: return evp_io_cancel(p, a);
+  case EVP_CALL_CANCEL_ALL: return evp_io_cancel_all(p);
+  case EVP_CALL_CANCEL_HANDLE: return evp_io_cancel_handle(p, h, NULL);
+  case EVP_CALL_CANCEL_TOKEN:
+    return h == -1 ? evp_timer_cancel(p, b) : evp_io_cancel_handle(p, h, &b);
+  case EVP_CALL_RETIME: return evp_timer_retime(p, h, b, (int64_t)c);
+  case EVP_CALL_HOLD: return h < 0 ? evp_fail(EVPOLL_ERR_BAD_HANDLE) : evp_target_hold(p, h, b);
+  case EVP_CALL_RELEASE: return h < 0 ? evp_fail(EVPOLL_ERR_BAD_HANDLE) : evp_target_release(p, h);
+  case EVP_CALL_HANDLE: return evp_poller_handle(p, pointer_of(a));
+  }
+  return evp_fail(EVPOLL_ERR_INVALID);
+}
+
+/* 0, or why the call is refused. */
+static int32_t check_closely(evpoll *p, bool arguments_are_good) {
+  if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
+  return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
+}
+
+EVP_SHARED int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
+                        uint64_t b, uint64_t c, uint64_t d) {
+  int32_t result = check_closely(p, arguments_are_good);
+  if (!p || p->trace < 0) return result;
+  const bool refused = result < 0;
+  /* The line before it tells of a thread that sleeps. */
+  if (!refused && call == EVP_CALL_WAIT) evp_trace_begin(p->trace, "wait ...");
+  if (!refused) result = forward_call(p, call, a, b, c, d);
+  evp_trace_call(p->trace, result, call_formats[call], a, b, c, d);
+  if (refused) return result;
+  if (call == EVP_CALL_UPDATE) evp_trace_changes(p->trace, pointer_of(a), (int32_t)b);
+  if (call == EVP_CALL_SUBMIT || call == EVP_CALL_SUBMIT_LIST)
+    evp_trace_ios(p->trace, pointer_of(a), (int32_t)b);
+  if (call == EVP_CALL_WAIT) evp_trace_events(p->trace, pointer_of(a), result);
+  return result;
+}
+
+EVP_SHARED int32_t evp_api_turn_closely(evpoll *p, bool arguments_are_good, evpoll_change *changes,
+                             int32_t nchanges, evpoll_io *ios, int32_t nios, evpoll_event *out,
+                             int32_t capacity, int64_t timeout_ns) {
+  const int32_t status = check_closely(p, arguments_are_good);
+  if (!p || p->trace < 0) return status;
+  const char *format = "turn(changes %lld, ios %lld, capacity %lld, timeout %lld ns)";
+  if (status == 0) evp_trace_begin(p->trace, "turn ...");
+  const int32_t n =
+      status < 0 ? status
+                 : evp_poller_turn(p, changes, nchanges, ios, nios, out, capacity, timeout_ns);
+  evp_trace_call(p->trace, n, format, (uint64_t)nchanges, (uint64_t)nios, (uint64_t)capacity,
+                 (uint64_t)timeout_ns);
+  if (status < 0) return status;
+  evp_trace_changes(p->trace, changes, nchanges);
+  evp_trace_ios(p->trace, ios, nios);
+  evp_trace_events(p->trace, out, n);
+  return n;
+}
+
+EVP_SHARED int32_t evp_api_opened(evpoll *p) {
+  p->trace = evp_log_open();
+  if (p->trace < 0) return 0;
+  p->plain_value = ~p->fork_value; /* numbers of processes are small */
+  return evp_trace_call(p->trace, 0,
+                        "open(flags %#llx, io_limit %lld, pool_threads %lld): poller %#llx",
+                        p->flags, p->io_limit, p->pool_threads, EVPOLL_ADDR(p));
+}
+
+EVP_SHARED int32_t evp_api_close_closely(evpoll *p, int64_t timeout_ns) {
+  const evpoll_handle trace = p->trace;
+  const int32_t status = evp_poller_close(p, timeout_ns);
+  if (trace < 0) return status;
+  evp_trace_call(trace, status, "close(timeout %lld ns)", (uint64_t)timeout_ns, 0, 0, 0);
+  if (status == 0) evp_file_close(trace);
+  return status;
+}
 
 /* ==== api/api_aio.c =========================================================================== */
 /* Foreign asynchronous operations: the caller starts them, the kernel reports them to the poller.
@@ -1478,26 +1714,6 @@ EVP_SHARED inline int32_t evp_listed(uint32_t list, int32_t status) {
 
 #define BUFFER_LIST (ONE(INVALID) | ONE(NO_MEMORY))
 #define ASK_LIST    (ONE(INVALID) | ONE(BAD_HANDLE) | ONE(UNSUPPORTED))
-
-#endif
-
-/* ==== os/os_file.h ============================================================================ */
-/* Files and buffers, one implementation for each family of systems (os_posix_file.c). The helpers
-   have checked what can be checked without the system: no pointer is NULL, flags make sense. All
-   functions record their failures (status.h), take no lock, and may be called by any thread. */
-#ifndef EVP_OS_FILE_H
-#define EVP_OS_FILE_H
-
-
-EVP_SHARED int32_t evp_file_open(const char *path, uint32_t flags, uint32_t permissions,
-                      evpoll_handle *handle_out);
-EVP_SHARED int32_t evp_file_reopen(evpoll_handle handle, evpoll_handle *handle_out);
-EVP_SHARED int32_t evp_file_size(evpoll_handle handle, int64_t *size_out);
-EVP_SHARED int32_t evp_file_close(evpoll_handle handle);
-
-/* size is at most PTRDIFF_MAX and alignment a power of two. */
-EVP_SHARED int32_t evp_buffer_alloc(uint64_t size, uint32_t alignment, void **buffer_out);
-EVP_SHARED void evp_buffer_free(void *buffer);
 
 #endif
 
@@ -2056,16 +2272,19 @@ static EVP_COLD int32_t wait_elsewhere(evpoll *p, evpoll_event *out, int32_t cap
   const int32_t n = wait_inside(p, cell, out, capacity, timeout_ns);
   if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
   leave(p, cell);
+  EVP_PROBE1(wait__end, n);
   return n;
 }
 
 EVP_SHARED int32_t evp_poller_wait(evpoll *p, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+  EVP_PROBE3(wait__begin, p, capacity, timeout_ns);
   struct evp_cell *cell = guess(p);
   if (!claim(cell)) return wait_elsewhere(p, out, capacity, timeout_ns);
   tally_own(&cell->waits, 1);
   const int32_t n = wait_inside(p, cell, out, capacity, timeout_ns);
   if (n > 0) tally_own(&cell->events, (uint64_t)n);
   atomic_store_explicit(&cell->busy, 0, memory_order_release);
+  EVP_PROBE1(wait__end, n);
   return n;
 }
 
@@ -2105,6 +2324,7 @@ static bool may_skip_look(evpoll *p) {
 
 EVP_SHARED int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nchanges, evpoll_io *ios,
                         int32_t nios, evpoll_event *out, int32_t capacity, int64_t timeout_ns) {
+  EVP_PROBE3(wait__begin, p, capacity, timeout_ns);
   struct evp_cell *cell = poller_enter(p);
   if (!cell) return evp_fail(EVPOLL_ERR_BUSY);
   tally(p, cell, &cell->waits, 1);
@@ -2121,6 +2341,7 @@ EVP_SHARED int32_t evp_poller_turn(evpoll *p, evpoll_change *changes, int32_t nc
   if (n < 0 && applied + accepted > 0) n = 0; /* the next call will say it again */
   if (n > 0) tally(p, cell, &cell->events, (uint64_t)n);
   leave(p, cell);
+  EVP_PROBE1(wait__end, n);
   return n;
 }
 
@@ -2172,6 +2393,7 @@ EVP_SHARED int32_t evp_poller_open(const evpoll_options *options, evpoll **out) 
     status = evp_fail_os(os_code);
     goto failed;
   }
+  p->plain_value = p->fork_value;
   if (!evp_table_reach(&p->sources, 0)) { /* waits rely on the first entries */
     status = evp_fail(EVPOLL_ERR_NO_MEMORY);
     goto failed;
@@ -3096,6 +3318,7 @@ EVP_SHARED int32_t evp_op_prepare(evpoll *p, const evpoll_io *io, struct evp_tar
   if (op->uses) evp_target_share(t);
   op->in_flight = true;
   *out = op;
+  EVP_PROBE3(operation__begin, op->id, op->code, op->handle);
   if (!io->timeout_ms && t) return 0;
   const int32_t status = evp_timer_start(p, op, io, now);
   if (status < 0) evp_op_free(p, op);
@@ -3214,6 +3437,7 @@ EVP_SHARED bool evp_io_complete(evpoll *p, struct evp_op *op, evpoll_event *out)
   const int64_t result = ended || !os_code ? moved : os_code;
   if (p->io.discards && op->code == EVPOLL_OP_ACCEPT && !os_code)
     evp_stream_close(result, &op->target->stream.kind, true); /* a reset does not linger */
+  EVP_PROBE3(operation__end, op->id, op->code, op->result);
   p->io.completed++;
   p->io.cancelled += status == EVPOLL_ERR_CANCELLED;
   bool event = true;
@@ -5743,6 +5967,142 @@ const char *evpoll_strerror(int32_t status) {
   return status_names[-status];
 }
 
+/* ==== core/trace.c ============================================================================ */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+
+static const char *const code_names[] = {
+    [EVPOLL_OP_READ] = "READ",
+    [EVPOLL_OP_WRITE] = "WRITE",
+    [EVPOLL_OP_READV] = "READV",
+    [EVPOLL_OP_WRITEV] = "WRITEV",
+    [EVPOLL_OP_FSYNC] = "FSYNC",
+    [EVPOLL_OP_FDATASYNC] = "FDATASYNC",
+    [EVPOLL_OP_CLOSE] = "CLOSE",
+    [EVPOLL_OP_POLL] = "POLL",
+    [EVPOLL_OP_ACCEPT] = "ACCEPT",
+    [EVPOLL_OP_CONNECT] = "CONNECT",
+    [EVPOLL_OP_RECV_MESSAGE] = "RECV_MESSAGE",
+    [EVPOLL_OP_SEND_MESSAGE] = "SEND_MESSAGE",
+    [EVPOLL_OP_SEND_FILE] = "SEND_FILE",
+    [EVPOLL_OP_SHUTDOWN] = "SHUTDOWN",
+    [EVPOLL_OP_SIZE] = "SIZE",
+    [EVPOLL_OP_TRUNCATE] = "TRUNCATE",
+    [EVPOLL_OP_APPEND] = "APPEND",
+    [EVPOLL_OP_TIMER] = "TIMER",
+};
+enum { CODE_COUNT = sizeof code_names / sizeof code_names[0] };
+
+static const struct {
+  uint32_t bit;
+  const char *name;
+} bit_names[] = {
+    {EVPOLL_READABLE, "READABLE"},
+    {EVPOLL_WRITABLE, "WRITABLE"},
+    {EVPOLL_PRIORITY, "PRIORITY"},
+    {EVPOLL_READ_CLOSED, "READ_CLOSED"},
+    {EVPOLL_WRITE_CLOSED, "WRITE_CLOSED"},
+    {EVPOLL_ERROR, "ERROR"},
+    {EVPOLL_IO, "IO"},
+    {EVPOLL_IO_LIST, "IO_LIST"},
+    {EVPOLL_AIO, "AIO"},
+    {EVPOLL_LIO, "LIO"},
+    {EVPOLL_WAKE, "WAKE"},
+    {EVPOLL_POST, "POST"},
+};
+enum { BIT_COUNT = sizeof bit_names / sizeof bit_names[0], BITS_TEXT = 128 };
+
+static const char *const action_names[] = {"change", "add", "modify", "rearm", "remove"};
+
+/* ---- lines -------------------------------------------------------------------------------- */
+
+/* A disk that is full, or a reader that has gone, takes a line away and nothing else. */
+static void write_line(evpoll_handle t, const char *format, ...) {
+  char line[512 + 1];
+  const int os_code = evp_thread_code();
+  const int64_t now = evp_now();
+  const int head = snprintf(line, sizeof line, "%lld.%09lld %llx ", (long long)(now / 1000000000),
+                            (long long)(now % 1000000000), (unsigned long long)evp_thread_name());
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(line + head, sizeof line - 1 - (size_t)head, format, arguments);
+  va_end(arguments);
+  const size_t n = strlen(line);
+  line[n] = '\n';
+  evp_log_write(t, line, n + 1);
+  evp_thread_code_set(os_code);
+}
+
+static const char *bits_text(char text[BITS_TEXT], uint32_t bits) {
+  int at = 0;
+  text[0] = 0;
+  for (int i = 0; i < BIT_COUNT; i++)
+    if (bits & bit_names[i].bit)
+      at += snprintf(text + at, (size_t)(BITS_TEXT - at), "%s%s", at ? "|" : "", bit_names[i].name);
+  return at ? text : "0";
+}
+
+static const char *code_text(uint32_t code) {
+  return code < CODE_COUNT && code_names[code] ? code_names[code] : "unknown code";
+}
+
+EVP_SHARED void evp_trace_begin(evpoll_handle t, const char *call) { write_line(t, "%s", call); }
+
+EVP_SHARED int32_t evp_trace_call(evpoll_handle t, int32_t result, const char *format, uint64_t a, uint64_t b,
+                       uint64_t c, uint64_t d) {
+  char call[256];
+  snprintf(call, sizeof call, format, (long long)a, (long long)b, (long long)c, (long long)d);
+  if (result >= 0)
+    write_line(t, "%s = %d", call, (int)result);
+  else
+    write_line(t, "%s = %d %s (the system's code: %d)", call, (int)result, evpoll_strerror(result),
+               evp_thread_code());
+  return result;
+}
+
+EVP_SHARED void evp_trace_changes(evpoll_handle t, const evpoll_change *changes, int32_t n) {
+  char text[BITS_TEXT];
+  for (int32_t i = 0; i < n; i++) {
+    const evpoll_change *c = &changes[i];
+    write_line(t, "  %s handle %lld, token %#llx, %s, mode %u = %d %s",
+               action_names[c->action <= EVPOLL_CHANGE_REMOVE ? c->action : 0],
+               (long long)c->handle, (unsigned long long)c->token, bits_text(text, c->interest),
+               (unsigned)c->mode, (int)c->status, c->status < 0 ? evpoll_strerror(c->status) : "");
+  }
+}
+
+EVP_SHARED void evp_trace_ios(evpoll_handle t, const evpoll_io *ios, int32_t n) {
+  for (int32_t i = 0; i < n; i++) {
+    const evpoll_io *io = &ios[i];
+    char what[160];
+    snprintf(what, sizeof what,
+             "  %s handle %lld, token %#llx, length %llu, flags %#x, limit %u ms",
+             code_text(io->code), (long long)io->handle, (unsigned long long)io->token,
+             (unsigned long long)io->length, (unsigned)io->flags, (unsigned)io->timeout_ms);
+    if (io->op)
+      write_line(t, "%s, offset %lld: op %#llx", what, (long long)io->offset,
+                 (unsigned long long)io->op);
+    else if (io->status == 0)
+      write_line(t, "%s: ended here, result %lld", what, (long long)io->offset);
+    else
+      write_line(t, "%s: %d %s", what, (int)io->status, evpoll_strerror(io->status));
+  }
+}
+
+EVP_SHARED void evp_trace_events(evpoll_handle t, const evpoll_event *events, int32_t n) {
+  char text[BITS_TEXT];
+  for (int32_t i = 0; i < n; i++) {
+    const evpoll_event *e = &events[i];
+    write_line(t, "  event token %#llx, op %#llx, %s, result %lld, status %d %s",
+               (unsigned long long)e->token, (unsigned long long)e->op, bits_text(text, e->events),
+               (long long)e->result, (int)e->status,
+               e->status < 0 ? evpoll_strerror(e->status) : "");
+  }
+}
+
 /* ==== os/os_address.h ========================================================================= */
 /* Addresses of sockets and their text. Only numbers are taken: getaddrinfo() allocates, and asks
    the network. */
@@ -6331,6 +6691,32 @@ EVP_SHARED int32_t evp_buffer_alloc(uint64_t size, uint32_t alignment, void **bu
 }
 
 EVP_SHARED void evp_buffer_free(void *buffer) { free(buffer); }
+
+/* ---- a log -------------------------------------------------------------------------------- */
+
+#if !defined(__linux__)
+static const char *secure_getenv(const char *variable) {
+  return issetugid() ? NULL : getenv(variable);
+}
+#endif
+
+/* Who reads a pipe may go away, and a signal come. */
+EVP_SHARED evpoll_handle evp_log_open(void) {
+  const char *path = secure_getenv("EVPOLL_TRACE");
+  if (!path || !*path) return -1;
+  const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  const int fd = evp_above_standard(open(path, flags, 0666));
+  if (fd < 0) return -1;
+  struct kind kind;
+  if (stat_kind(fd, false, &kind) == 0 && (S_ISREG(kind.mode) || S_ISCHR(kind.mode))) return fd;
+  close(fd);
+  return -1;
+}
+
+EVP_SHARED void evp_log_write(evpoll_handle h, const char *text, size_t n) {
+  const int error = errno;
+  if (write((int)h, text, n) < 0) errno = error;
+}
 #undef BLKGETSIZE64
 #endif
 
@@ -7350,6 +7736,8 @@ EVP_SHARED void evp_signal_mask(int how, const sigset_t *set, sigset_t *old_out)
 }
 
 EVP_SHARED void evp_thread_join(uint64_t thread) { pthread_join((pthread_t)(uintptr_t)thread, NULL); }
+
+EVP_SHARED uint64_t evp_thread_name(void) { return (uint64_t)(uintptr_t)pthread_self(); }
 
 static _Thread_local int last_os_code;
 EVP_SHARED void evp_thread_code_set(int os_code) { last_os_code = os_code; }
@@ -8978,6 +9366,8 @@ EVP_SHARED void evp_windows_forget(void) {
   if (code_slot != TLS_OUT_OF_INDEXES) TlsFree(code_slot);
 }
 
+EVP_SHARED uint64_t evp_thread_name(void) { return GetCurrentThreadId(); }
+
 EVP_SHARED void evp_thread_code_set(int os_code) {
   need_slot();
   TlsSetValue(code_slot, (void *)(intptr_t)os_code);
@@ -9421,6 +9811,27 @@ EVP_SHARED void evp_buffer_free(void *buffer) {
   void *memory;
   memcpy(&memory, (char *)buffer - sizeof memory, sizeof memory);
   free(memory);
+}
+
+/* ---- a log -------------------------------------------------------------------------------- */
+
+EVP_SHARED evpoll_handle evp_log_open(void) {
+  WCHAR path[MAX_PATH];
+  const DWORD n = GetEnvironmentVariableW(L"EVPOLL_TRACE", path, MAX_PATH);
+  if (n == 0 || n >= MAX_PATH) return -1;
+  HANDLE file =
+      CreateFileW(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                  NULL, OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+  if (file == INVALID_HANDLE_VALUE) return -1;
+  const DWORD type = GetFileType(file);
+  if (type == FILE_TYPE_DISK || type == FILE_TYPE_CHAR) return (evpoll_handle)(intptr_t)file;
+  CloseHandle(file);
+  return -1;
+}
+
+EVP_SHARED void evp_log_write(evpoll_handle h, const char *text, size_t n) {
+  DWORD written;
+  WriteFile(evp_windows_handle(h), text, (DWORD)n, &written, NULL);
 }
 #endif
 
@@ -11142,8 +11553,10 @@ EVP_SHARED void evp_sock_unwatch(evpoll *p, evpoll_handle h, uint32_t was) {
 static void read_packet(struct evp_port *port, struct evp_sock *k) {
   const NTSTATUS status = k->iosb.Status;
   const AFD_POLL_HANDLE_INFO *info = &k->info.Handles[0];
-  /* On cancel the buffer still holds what was asked: the status says first. */
-  if (status == EVP_STATUS_CANCELLED || status == EVP_STATUS_HANDLES_CLOSED) {
+  /* On cancel the buffer still holds what was asked: the status says first. Wine sends the packet
+   * of a poll whose thread has ended with the block as it was: nothing is known then. */
+  if (status == EVP_STATUS_CANCELLED || status == EVP_STATUS_HANDLES_CLOSED ||
+      status == EVP_STATUS_PENDING) {
     update(port, k);
   } else if (EVP_NT_ERROR(status)) {
     k->error = evp_afd_code(status);

@@ -281,6 +281,8 @@ BOOL WINAPI ReadFile(HANDLE file, LPVOID buffer, DWORD length, LPDWORD done, LPO
 BOOL WINAPI WriteFile(HANDLE file, LPCVOID buffer, DWORD length, LPDWORD done, LPOVERLAPPED o);
 BOOL WINAPI FlushFileBuffers(HANDLE file);
 DWORD WINAPI GetFileType(HANDLE file);
+DWORD WINAPI GetEnvironmentVariableW(LPCWSTR name, LPWSTR value, DWORD room);
+BOOL WINAPI SetEnvironmentVariableA(LPCSTR name, LPCSTR value);
 BOOL WINAPI GetFileSizeEx(HANDLE file, PLARGE_INTEGER size);
 BOOL WINAPI GetFileInformationByHandleEx(HANDLE file, FILE_INFO_BY_HANDLE_CLASS what, LPVOID out,
                                          DWORD size);

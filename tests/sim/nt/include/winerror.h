@@ -6,6 +6,7 @@
 #define ERROR_SUCCESS                   0
 #define ERROR_INVALID_FUNCTION          1
 #define ERROR_FILE_NOT_FOUND            2
+#define ERROR_ENVVAR_NOT_FOUND          203
 #define ERROR_PATH_NOT_FOUND            3
 #define ERROR_TOO_MANY_OPEN_FILES       4
 #define ERROR_ACCESS_DENIED             5
