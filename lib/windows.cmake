@@ -9,7 +9,7 @@ configure_file(evpoll.rc.in evpoll.rc @ONLY)
 target_sources(evpoll PRIVATE ${PROJECT_SOURCE_DIR}/evpoll.def ${CMAKE_CURRENT_BINARY_DIR}/evpoll.rc)
 set_target_properties(evpoll PROPERTIES PREFIX "")
 set(EVP_SYSTEM_LIBRARIES ws2_32 iphlpapi ntdll)
-set(EVP_SYSTEM_LIBRARIES ${EVP_SYSTEM_LIBRARIES} PARENT_SCOPE) # for pkg-config
+set(EVP_SYSTEM_LIBRARIES ${EVP_SYSTEM_LIBRARIES} ${EVP_HARD_LIBRARIES} PARENT_SCOPE) # for pkg-config
 target_link_libraries(evpoll PRIVATE ${EVP_SYSTEM_LIBRARIES})
 target_link_libraries(evpoll_static PUBLIC ${EVP_SYSTEM_LIBRARIES})
 if(MSVC)

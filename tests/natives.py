@@ -2,21 +2,19 @@
 # SPDX-License-Identifier: MIT
 """natives.py PACKAGE RUNTIME-ID...: a package has a native library for each of these systems and for no
 other, for that processor, which exports the functions that it should, all of them and no other, and
-does not ask for a stack that can be executed."""
+is hardened as far as that system goes (hardened.py)."""
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 import zipfile
 
+import hardened
+from hardened import tool
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FORMATS = {"linux": "elf64", "linux-musl": "elf64", "win": "COFF", "osx": "Mach-O"}
 PROCESSORS = {"x64": r"x86-64|x86_64", "arm64": r"aarch64|arm64"}
-
-
-def tool(name, *arguments):
-    return subprocess.run([f"llvm-{name}-14", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def expected(jni):
@@ -38,21 +36,13 @@ def exports(kind, path):
 
 
 def faults(kind, processor, jni, path):
-    headers = tool("readobj", "--file-headers", "--program-headers", path)
-    made = re.search(r"^Format: (.*)", headers, re.M)[1]
+    made = re.search(r"^Format: (.*)", tool("readobj", "--file-headers", path), re.M)[1]
     if not re.fullmatch(f"{kind}.*({PROCESSORS[processor]}).*", made, re.I):
         yield f"it is {made}"
     have, want = exports(kind, path), expected(jni)
     if have != want or not want:
         yield f"it lacks {sorted(want - have)} and exports {sorted(have - want)} besides"
-    if kind == "elf64":
-        stack = re.search(r"Type: PT_GNU_STACK.*?Flags \[(.*?)\]", headers, re.S)
-        if not stack or "PF_X" in stack[1]:
-            yield "its stack can be executed"
-    if kind == "COFF" and "NX_COMPAT" not in headers:
-        yield "its stack can be executed"
-    if kind == "Mach-O" and "ALLOW_STACK_EXECUTION" in headers:
-        yield "its stack can be executed"
+    yield from hardened.faults(path)
 
 
 def main(package, runtimes):

@@ -49,12 +49,15 @@ csharp_kestrel=$csharp_out/package/Evpoll.Kestrel.1.0.0.nupkg
 # package_csharp RUNTIME-ID...: the packages, the first with these natives.
 package_csharp() {
   need_csharp
+  need python3
   rm -rf "$csharp_out/natives" "$csharp_out/package"
   mkdir -p "$csharp_out"
   csharp_natives "$@"
   csharp_step pack-kestrel dotnet pack --disable-build-servers -c Release -m:2 \
     "$csharp/src/Evpoll.Kestrel"
   csharp_step pack dotnet pack --disable-build-servers -c Release -m:2 "$csharp/src/Evpoll"
+  add_bill "$csharp_package" Evpoll _manifest/spdx_2.3/manifest.spdx.json
+  add_bill "$csharp_kestrel" Evpoll.Kestrel _manifest/spdx_2.3/manifest.spdx.json
   echo "$csharp_package" "$csharp_kestrel"
 }
 
@@ -162,6 +165,7 @@ csharp_package_tests() {
   csharp_case package.a_library_of_another_version_is_refused csharp_refuses "$other" 2.3.4 1.0 -- \
     env "EVPOLL_LIBRARY=$other" "$app" "$work/hello.txt"
   csharp_case package.natives tests/natives.py "$csharp_package" "${tested_runtimes[@]}"
+  csharp_case package.bills tests/packages/sbom.py "$csharp_package" "$csharp_kestrel"
   local build=(env -C "$work/project" "NUGET_PACKAGES=$work/packages" dotnet build
     --disable-build-servers --source "$work/feed" --self-contained false -p:UseAppHost=false -r)
   csharp_case package.a_platform_with_a_native_is_built "${build[@]}" "$this_runtime"

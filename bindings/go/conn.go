@@ -83,6 +83,18 @@ func (t *target) park(h *half, until time.Time) error {
 // the library has it in the call alone. The caller has h.busy.
 func (t *target) now(h *half, code Code, memory unsafe.Pointer, length int,
 	interest Events) (int64, error) {
+	return t.until(h, IO{Length: uint64(clip(length)), Code: code, Flags: NoWait}, memory, interest)
+}
+
+// lend does an operation that keeps nothing of Go's. The caller has h.busy.
+func (t *target) lend(h *half, io IO) (int64, error) {
+	io.Flags |= Inline
+	return t.until(h, io, nil, 0)
+}
+
+// until does an operation again and again, as its deadline is moved, and as a POLL in its place tells
+// that it may be possible now.
+func (t *target) until(h *half, io IO, memory unsafe.Pointer, interest Events) (int64, error) {
 	for {
 		until, ms, err := h.left()
 		if t.closed.Load() {
@@ -90,37 +102,21 @@ func (t *target) now(h *half, code Code, memory unsafe.Pointer, length int,
 		} else if err != nil {
 			return 0, err
 		}
-		h.op.io = IO{Length: uint64(clip(length)), Code: code, Flags: NoWait, TimeoutMS: ms}
+		h.op.io = io
+		h.op.io.TimeoutMS = ms
 		if err := t.start(&h.op, memory, interest); err != nil {
 			return 0, err
 		}
-		if h.op.io.Op == 0 && h.op.io.Code == code {
+		itself := h.op.io.Code == io.Code // not the POLL
+		if h.op.io.Op == 0 && itself {
 			return h.op.io.Offset, nil
-		}
-		if h.op.io.Op != 0 { // else it has become ready meanwhile
-			if err := t.park(h, until); err != nil && h.op.event.Status != ErrExpired {
-				return 0, err
-			}
-		}
-	}
-}
-
-// lend does an operation that keeps nothing of Go's. The caller has h.busy.
-func (t *target) lend(h *half, io IO) (int64, error) {
-	for {
-		until, ms, err := h.left()
-		if err != nil {
-			return 0, err
-		}
-		h.op.io = io
-		h.op.io.TimeoutMS, h.op.io.Flags = ms, io.Flags|Inline
-		if err := t.start(&h.op, nil, 0); err != nil {
-			return 0, err
 		} else if h.op.io.Op == 0 {
-			return h.op.io.Offset, nil
+			continue
 		}
 		err = t.park(h, until)
-		if !is(err, ErrExpired) || h.op.event.Result > 0 && io.Code != Poll {
+		if !is(err, ErrExpired) && (itself || err != nil) {
+			return h.op.event.moved(), err
+		} else if itself && h.op.event.Result > 0 && io.Code != Poll {
 			return h.op.event.moved(), err
 		}
 	}
@@ -396,6 +392,16 @@ func (a *Listener) AcceptConn() (*Conn, error) {
 		}
 	}
 	return nil, netError("accept", nil, &a.local, err)
+}
+
+// keepAlive has keepalive messages sent so often; 0: none.
+func keepAlive(h Handle, every time.Duration) error {
+	seconds := uint32(0)
+	if every > 0 {
+		seconds = uint32((every + time.Second - 1) / time.Second)
+	}
+	_, err := done("keep alive", capi.Go_keep_alive(int64(h), seconds))
+	return err
 }
 
 // likeNet sets what package net sets.

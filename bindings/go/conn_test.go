@@ -928,3 +928,39 @@ func TestManyConnectionsEcho(t *testing.T) {
 	default:
 	}
 }
+
+func TestASleepEndsInTimeOrWithItsContextOrLoop(t *testing.T) {
+	l := serving(t)
+	for _, d := range []time.Duration{-time.Second, 0, 5 * time.Millisecond} {
+		began := Now()
+		must(t, l.Sleep(context.Background(), d))
+		if took := Now() - began; took < int64(d) {
+			t.Fatal(d, took)
+		}
+	}
+	if err := l.Sleep(nil, time.Hour); !errors.Is(err, ErrInvalid) {
+		t.Fatal(err)
+	}
+	sleep := func(ctx context.Context) chan error {
+		ended := make(chan error)
+		go func() { ended <- l.Sleep(ctx, time.Hour) }()
+		for s, _ := l.Stats(); s.IOInFlight == 0; s, _ = l.Stats() {
+			runtime.Gosched()
+		}
+		return ended
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := sleep(ctx)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := l.Sleep(ctx, 0); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	ended = sleep(context.Background())
+	must(t, l.Close())
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Fatal(err)
+	}
+}

@@ -33,8 +33,17 @@ func TestConnectionsAreSetUpAsThoseOfNetAre(t *testing.T) {
 		}))
 	}
 	must(t, a.SetNoDelay(false))
-	must(t, a.SetKeepAlivePeriod(time.Minute))
-	must(t, a.SetKeepAlivePeriod(0))
+	raw, err := a.SyscallConn()
+	must(t, err)
+	for period, is := range map[time.Duration]int{time.Minute: 1, 0: 0, -5 * time.Second: 0} {
+		must(t, a.SetKeepAlivePeriod(period))
+		must(t, raw.Control(func(fd uintptr) {
+			on, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_KEEPALIVE)
+			if (on != 0) != (is != 0) || err != nil {
+				t.Error(period, on, err)
+			}
+		}))
+	}
 	must(t, a.Close())
 	wants(t, a.SetNoDelay(true), net.ErrClosed)
 	wants(t, a.SetKeepAlivePeriod(0), net.ErrClosed)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"unsafe"
+
+	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
 
 // A File is read and written at offsets by goroutines that wait without a thread. It is closed by
@@ -85,15 +87,22 @@ func Duplicate(of syscall.Conn) (Handle, error) {
 	if err != nil {
 		return NoHandle, err
 	}
-	duplicate := duplicateSocket
-	if _, file := of.(*os.File); file {
-		duplicate = duplicateFile
-	}
+	_, file := of.(*os.File)
 	h, failed := NoHandle, error(nil)
-	if err := raw.Control(func(fd uintptr) { h, failed = duplicate(fd) }); err != nil {
+	if err := raw.Control(func(fd uintptr) { h, failed = duplicate(fd, file) }); err != nil {
 		return NoHandle, err
 	}
 	return h, failed
+}
+
+// duplicate makes a second descriptor; on Windows those of files and of sockets are made differently.
+func duplicate(fd uintptr, file bool) (Handle, error) {
+	made, kind := NoHandle, int64(0)
+	if file {
+		kind = 1
+	}
+	_, err := done("duplicate", capi.Go_duplicate(int64(fd), kind, unsafe.Pointer(&made)))
+	return made, err
 }
 
 // Close closes the file. Operations in flight are asked to end: their calls return ErrClosed, or

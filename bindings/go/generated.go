@@ -600,6 +600,45 @@ type Info struct {
 	IOLengthLimit uint64
 }
 
+// Options: says how to open a Poller or a Loop; what is 0 is the default.
+type Options struct {
+	// OpenFlags.
+	Flags OpenFlags
+	// Token of Woken events.
+	WakeToken uint64
+	// Most operations in flight, 1 to 4194304; 0: 1048576. Memory grows as it is used.
+	IOLimit int
+	// Most threads of the worker pool, 1 to 256; 0: 4.
+	PoolThreads int
+}
+
+// put takes over what is given; false: something is out of range.
+func (o *cOptions) put(given Options) bool {
+	if given.IOLimit < 0 || given.IOLimit > 1<<30 || given.PoolThreads < 0 || given.PoolThreads > 1<<30 {
+		return false
+	}
+	o.flags = given.Flags
+	o.wakeToken = given.WakeToken
+	o.ioLimit = uint32(given.IOLimit)
+	o.poolThreads = uint32(given.PoolThreads)
+	return true
+}
+
+// Info: fills in what this poller can do and where its limits are.
+func (n *native) Info() (Info, error) {
+	of := Info{size: uint32(unsafe.Sizeof(Info{}))}
+	_, err := n.done("info", capi.Info(n.enter(), unsafe.Pointer(&of)))
+	return of, err
+}
+
+// Describe: writes one line for each part of the poller: what serves it, and why not something
+// better.
+func (n *native) Describe() (string, error) {
+	b := make([]byte, 4096)
+	_, err := n.done("describe", capi.Describe(n.enter(), unsafe.Pointer(&b[0]), int64(len(b))))
+	return text(b), err
+}
+
 // Handle: tells a descriptor that is readable when a wait with timeout 0 may return something.
 func (p *Poller) Handle() (Handle, error) {
 	var made Handle
@@ -611,6 +650,13 @@ func (p *Poller) Handle() (Handle, error) {
 func (p *Poller) Shutdown() error {
 	_, err := p.done("shutdown", capi.Shutdown(p.enter()))
 	return err
+}
+
+// Stats: fills in the poller's counters.
+func (n *native) Stats() (Stats, error) {
+	of := Stats{size: uint32(unsafe.Sizeof(Stats{}))}
+	_, err := n.done("stats", capi.Stats(n.enter(), unsafe.Pointer(&of)))
+	return of, err
 }
 
 // Add: registers a handle: for readiness, of which the caller is told, or for operations, which

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/evpoll/evpoll/bindings/go/internal/capi"
@@ -85,6 +86,17 @@ func (l *Loop) Close() error {
 	}
 	runtime.SetFinalizer(l, nil)
 	return l.await()
+}
+
+// Sleep waits for a time by the library's clock, or until the context or the loop ends.
+func (l *Loop) Sleep(ctx context.Context, d time.Duration) error {
+	defer runtime.KeepAlive(l)
+	if d < 0 {
+		d = 0
+	}
+	timer := target{l: l.loop, h: NoHandle}
+	_, err := timer.do(ctx, IO{Code: Timer, Offset: int64(d)}, nil, 0)
+	return err
 }
 
 // run is the loop's goroutine. After the end it waits in the library, and frees the poller.

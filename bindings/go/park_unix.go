@@ -28,7 +28,7 @@ func (k *parker) open(n *native) error {
 	own, failed := NoHandle, error(nil)
 	r := capi.Poller_handle(n.enter(), unsafe.Pointer(&h))
 	if int32(r) == 0 {
-		own, failed = duplicateFile(uintptr(h)) // while the poller is sure to have it
+		own, failed = duplicate(uintptr(h), true) // while the poller is sure to have it
 	}
 	_, err := n.done("park", r)
 	if err == nil {
@@ -60,18 +60,24 @@ type sleeper struct {
 	once   sync.Once
 	why    error // there is no goroutine
 	ready  chan struct{}
-	asleep atomic.Int32 // or about to be
+	lost   chan struct{} // closed: it is not parked any more
+	asleep atomic.Int32  // or about to be
 }
 
-func (s *sleeper) init() { s.ready = make(chan struct{}, 1) }
+func (s *sleeper) init() { s.ready, s.lost = make(chan struct{}, 1), make(chan struct{}) }
 
 func (s *sleeper) start(n *native) {
 	if s.why = s.parker.open(n); s.why == nil {
-		go s.run(func() bool {
-			signal(s.ready)
-			return false
-		})
+		go s.watch()
 	}
+}
+
+func (s *sleeper) watch() {
+	s.run(func() bool {
+		signal(s.ready)
+		return false
+	})
+	close(s.lost)
 }
 
 // close ends that; nobody starts it any more.
@@ -105,6 +111,8 @@ func (c *core) sleep(ctx context.Context, t *turn) (n int, err error) {
 			err = ErrClosed
 		case <-up:
 			over = true
+		case <-c.lost: // Go's network poller has refused the handle: look again and again
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	c.asleep.Add(-1)

@@ -38,23 +38,26 @@ func (c *core) sleep(ctx context.Context, t *turn) (n int, err error) {
 	end := time.Now().Add(t.timeout)
 	c.asleep.Add(1)
 	defer c.asleep.Add(-1)
+	var up <-chan time.Time
+	if t.timeout > 0 {
+		timer := time.NewTimer(t.timeout)
+		defer timer.Stop()
+		up = timer.C
+	}
 	for {
-		left, ns := time.Duration(1<<62), int64(-1)
+		ns := int64(-1)
 		if t.timeout > 0 {
-			if left = time.Until(end); left <= 0 {
+			if ns = int64(time.Until(end)); ns <= 0 {
 				return 0, nil
 			}
-			ns = int64(left)
 		}
-		timer := time.NewTimer(left)
 		select {
 		case c.turn <- struct{}{}:
-			timer.Stop()
 		case <-ctx.Done():
 			return 0, ended("wait", ctx)
 		case <-c.dead:
 			return 0, ErrClosed
-		case <-timer.C:
+		case <-up:
 			return 0, nil
 		}
 		over := make(chan struct{})

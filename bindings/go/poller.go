@@ -24,14 +24,6 @@ const NoHandle Handle = -1
 // An OpID names an operation; none is used twice in a poller.
 type OpID uint64
 
-// Options say how to open a Poller or a Loop.
-type Options struct {
-	Flags       OpenFlags // SingleWaiter and so on
-	WakeToken   uint64    // token of Woken events
-	IOLimit     int       // most operations in flight, 1 to 4194304; 0: 1048576
-	PoolThreads int       // most threads of the worker pool, 1 to 256; 0: 4
-}
-
 // A native is a poller of the library, and the gate that its end has to pass: who calls is inside,
 // and the end waits until nobody is. No call takes time, but for waits on Windows, which are sent
 // away.
@@ -53,12 +45,9 @@ func (n *native) open(options []Options) error {
 	}
 	o := cOptions{size: uint32(unsafe.Sizeof(cOptions{}))}
 	for _, given := range options {
-		if len(options) > 1 || given.IOLimit < 0 || given.IOLimit > 1<<30 || given.PoolThreads < 0 ||
-			given.PoolThreads > 1<<30 {
+		if len(options) > 1 || !o.put(given) {
 			return invalid("open", "an option is out of range, or there is more than one set")
 		}
-		o.flags, o.wakeToken = given.Flags, given.WakeToken
-		o.ioLimit, o.poolThreads = uint32(given.IOLimit), uint32(given.PoolThreads)
 	}
 	n.dead, n.gone = make(chan struct{}), make(chan struct{})
 	_, err := done("open", capi.Open(unsafe.Pointer(&o), unsafe.Pointer(&n.raw)))
@@ -147,27 +136,6 @@ func (n *native) await() error {
 	case <-timer.C:
 		return &Error{Op: "close", Status: ErrTimeout}
 	}
-}
-
-// Stats tells the counters.
-func (n *native) Stats() (Stats, error) {
-	s := Stats{size: uint32(unsafe.Sizeof(Stats{}))}
-	_, err := n.done("stats", capi.Stats(n.enter(), unsafe.Pointer(&s)))
-	return s, err
-}
-
-// Info tells what the poller can do and where its limits are.
-func (n *native) Info() (Info, error) {
-	i := Info{size: uint32(unsafe.Sizeof(Info{}))}
-	_, err := n.done("info", capi.Info(n.enter(), unsafe.Pointer(&i)))
-	return i, err
-}
-
-// Describe tells in words what serves the poller, and why not something better; for logs.
-func (n *native) Describe() (string, error) {
-	b := make([]byte, 4096)
-	_, err := n.done("describe", capi.Describe(n.enter(), unsafe.Pointer(&b[0]), int64(len(b))))
-	return text(b), err
 }
 
 // A Poller is for programs with a loop of their own: one Wait for what became ready and what was

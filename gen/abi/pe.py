@@ -8,7 +8,7 @@ from abi import tool
 DLL = "evpoll.dll"
 # What every Windows since 10 has. The runtime of a compiler would have to be shipped along, and
 # msvcrt is for Windows' own programs.
-SYSTEM = re.compile(r"(kernel32|ntdll|ws2_32|iphlpapi|ucrtbase|api-ms-win-[-a-z0-9]+)\.dll", re.I)
+SYSTEM = re.compile(r"(kernel32|advapi32|ntdll|ws2_32|iphlpapi|ucrtbase|api-ms-win-[-a-z0-9]+)\.dll", re.I)
 HEADER = {"MajorSubsystemVersion": "10", "MinorSubsystemVersion": "0"}
 PROTECTION = ("HIGH_ENTROPY_VA", "DYNAMIC_BASE", "NX_COMPAT")
 

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """C#'s enums, structs, P/Invokes, and the calls of the raw poller: csharp.py HEADER FOLDER. See
 shapes.py."""
-import pathlib
 import re
-import sys
 
 import shapes
 from shapes import pascal, signature, wrapped
@@ -67,27 +65,23 @@ def parameter(name, c_type):
 
 def methods(contract):
     """One for each call that takes a poller: arrays are spans, and a failure is an exception."""
-    said = dict(re.findall(r"/\*\*\n((?:(?!\*/).)*?)\n \*/\nEVPOLL_API [^;]*?\b(evpoll_\w+)\(",
-                           pathlib.Path(sys.argv[1]).read_text(), re.S))
-    for name, text in [(name, text) for text, name in said.items()]:
+    for name, said in contract.comments.items():
         short = name.removeprefix("evpoll_")
         parameters = [parameter(*p) for p in contract.functions[name][1]]
         if parameters[:1] != ["PollerHandle p"] or short in BY_HAND or short.startswith("aio_"):
             continue
-        text = re.sub(r"^ \* ?", "", text, flags=re.M)
-        first, rest = (text.split("@param")[0].strip() + "\n\n").split("\n\n", 1)
-        counts = not re.search(r"@return 0(, EVPOLL|\.)", text)
-        yield f"\n{wrapped(f'<summary>{plain(first, contract)}</summary>', '    /// ')}"
-        if rest.strip():
-            yield wrapped(f"<remarks>{plain(rest, contract)}</remarks>", "    /// ")
+        counts = not re.match(r"0(, EVPOLL|\.)", said.returns)
+        yield f"\n{wrapped(f'<summary>{plain(said.first, contract)}</summary>', '    /// ')}"
+        if said.rest:
+            yield wrapped(f"<remarks>{plain(said.rest, contract)}</remarks>", "    /// ")
         given, passed = [], []
         for i, p in enumerate(parameters[1:], 1):
             kind, word = p.rsplit(" ", 1)
             if parameters[i - 1].startswith("ref "):
                 continue  # its number, which the span knows
-            tag = re.search(rf"@param {word} (.*?)(?=\n@|$)", text, re.S)
+            about = plain(said.params[word], contract)
             enum, word = ARGUMENTS.get(word), WORDS.get(word, word)
-            yield wrapped(f'<param name="{word}">{plain(tag[1], contract)}</param>', "    /// ")
+            yield wrapped(f'<param name="{word}">{about}</param>', "    /// ")
             if kind.startswith("ref "):
                 given.append(f"Span<{kind[4:]}> {word}")
                 passed.append(f"ref MemoryMarshal.GetReference({word}), {word}.Length")
@@ -96,8 +90,8 @@ def methods(contract):
                 passed.append(f"(uint){word}" if enum else
                               f"out {word}" if kind.startswith("out ") else word)
         if counts:
-            tag = re.search(r"@return (.*?);", text, re.S)
-            yield wrapped(f"<returns>{plain(tag[1], contract)}</returns>", "    /// ")
+            about = plain(said.returns.partition(";")[0], contract)
+            yield wrapped(f"<returns>{about}</returns>", "    /// ")
         # That something is over already is no failure of who asks for its end.
         over = "Asked" if short in ("cancel", "cancel_token", "retime") else "Check"
         yield signature(f"public {'int' if counts else 'void'} {METHODS.get(short, pascal(short))}(",

@@ -36,13 +36,13 @@ static long long evp_go_result(int32_t status) {
 %typemap(freearg) EVP_GO_ADDRESSES ""
 
 /* One entry, on the registration of this name and on no other: the handle's number may be somebody
- * else's by now. `memory` is Go's, and lent for the time of this call: who gives some asks for NOWAIT.
+ * else's by now. (A timer has none.) `memory` is Go's, and lent for the time of this call: who gives some asks for NOWAIT.
  * What would block then becomes a POLL for `interest`, which keeps no memory. The status is that of the
  * hold, or 0, and the entry's outcome is in the entry. */
 %{
 static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memory, uint32_t interest) {
   evpoll_handle handle = io->handle;
-  int32_t status = evpoll_hold(p, handle, name);
+  int32_t status = handle < 0 ? 0 : evpoll_hold(p, handle, name);
   if (status < 0) return status;
   if (memory) io->buffer = EVPOLL_ADDR(memory);
   status = evpoll_submit(p, io, 1);
@@ -54,11 +54,19 @@ static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memor
     io->length = interest;
     status = evpoll_submit(p, io, 1);
   }
-  evpoll_release(p, handle);
+  if (handle >= 0) evpoll_release(p, handle);
   return status < 0 ? status : 0;
 }
 %}
 int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memory, uint32_t interest);
+
+/* descriptor.c, which says a failure as Go has it. */
+%{
+int64_t evpoll_go_duplicate(evpoll_handle handle, int32_t is_file, int64_t *copy_out);
+int64_t evpoll_go_keep_alive(evpoll_handle handle, uint32_t seconds);
+%}
+int64_t evpoll_go_duplicate(evpoll_handle handle, int32_t is_file, int64_t *copy_out);
+int64_t evpoll_go_keep_alive(evpoll_handle handle, uint32_t seconds);
 
 /* path.c: the file that the library was loaded from; empty where it is part of the program. */
 %{

@@ -39,6 +39,7 @@ OWN = ("open", "close", "wait", "turn", "submit", "submit_list", "list_take", "i
        "describe", "version", "version_string", "strerror", "os_error", "buffer_alloc",
        "buffer_free", "now")
 FUNCTIONS = {"poller_handle": "Handle"}
+RECORDS = {"stats": "Stats", "info": "Info", "describe": "Describe"}  # calls that tell
 COUNTS = ("update", "cancel", "cancel_all", "cancel_handle", "cancel_token", "retime",
           "socket_recv", "socket_send", "socket_recvfrom", "socket_sendto")
 # Of a parameter: Go's type, and what C gets of it.
@@ -162,6 +163,52 @@ def function(contract, name, parameters):
     return f"{head} {{\n{gives}{count}, err := {call}\nreturn {back}\n}}\n"
 
 
+def record(short):
+    """A call of a poller or a loop that fills in a struct, which begins with its size, or a text."""
+    name = RECORDS[short]
+    if short == "describe":
+        return """func (n *native) Describe() (string, error) {
+b := make([]byte, 4096)
+_, err := n.done("describe", capi.Describe(n.enter(), unsafe.Pointer(&b[0]), int64(len(b))))
+return text(b), err
+}
+"""
+    return f"""func (n *native) {name}() ({name}, error) {{
+of := {name}{{size: uint32(unsafe.Sizeof({name}{{}}))}}
+_, err := n.done("{short}", capi.{name}(n.enter(), unsafe.Pointer(&of)))
+return of, err
+}}
+"""
+
+
+def options(s, comment):
+    """C's struct has numbers without a sign, Go's programs an int."""
+    fields = [f for f in s.fields if f.name != "struct_size"]
+    text = comment("says how to open a Poller or a Loop; what is 0 is the default.", "", None,
+                   "Options: ") + "type Options struct {\n"
+    checks, puts = [], ""
+    for f in fields:
+        number = "int" if not f.kind and f.size == 4 else field_type(f)
+        own = Go.field(f.name)
+        text += comment(f.text, "\t", f.kind) + f"\t{own} {number}\n"
+        value = f"given.{own}"
+        if number == "int":
+            checks.append(f"{value} < 0 || {value} > 1<<30")
+            value = f"uint32({value})"
+        puts += f"\to.{field_name(s, f)} = {value}\n"
+    return f"""
+{text}}}
+
+// put takes over what is given; false: something is out of range.
+func (o *cOptions) put(given Options) bool {{
+if {" || ".join(checks)} {{
+return false
+}}
+{puts}return true
+}}
+"""
+
+
 def write(contract, out):
     def comment(text, indent, kind=None, before=""):
         text = shapes.prose(text, contract, Go, kind)
@@ -183,11 +230,15 @@ def write(contract, out):
             count = f"[{f.count}]" if f.count else ""
             text += comment(f.text, "\t", f.kind) + f"\t{field_name(s, f)} {count}{field_type(f)}\n"
         text += "}\n"
+    text += options(contract.structs["evpoll_options"], comment)
     for name, (_, parameters) in contract.functions.items():
         short = name.removeprefix("evpoll_")
-        if short not in OWN and not short.startswith("aio_"):
+        if short in RECORDS:
+            text += "\n" + comment(contract.comments[name].first, "", None, RECORDS[short] + ": ")
+            text += record(short)
+        elif short not in OWN and not short.startswith("aio_"):
             said = FUNCTIONS.get(short) or go_name(short)
-            text += "\n" + comment(contract.said[name], "", None, said + ": ")
+            text += "\n" + comment(contract.comments[name].first, "", None, said + ": ")
             text += function(contract, name, parameters)
     out.write_text(text)
     subprocess.run(["gofmt", "-w", out], check=True)

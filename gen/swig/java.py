@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Java's enums, records and offsets: java.py HEADER FOLDER. See shapes.py. The other constants are
-in NativeConstants, which SWIG writes."""
+"""Java's enums, records, options and offsets, and with java_calls.py the raw calls and the lists
+of operations and events: java.py HEADER FOLDER. See shapes.py. The other constants are in
+NativeConstants, which SWIG writes."""
 import shapes
+from java_calls import Calls
+from java_names import (CALLS, ENUMS, GROWING, HEAD, RECORDS, Java, Writer, block, is_call,
+                        java_name, of_poller)
 from shapes import lower_first, pascal, signature, wrapped
-
-ENUMS = {"status": "Status", "mode": "Mode", "open": "OpenFlag", "feature": "Feature",
-         "backend": "Backend", "engine": "Engine", "file": "FileFlag"}
-GROWING = ("backend", "engine")  # a newer library may say what nobody here knows
-RECORDS = ("evpoll_poller_stats", "evpoll_poller_info")
-HEAD = f"// {shapes.NOTICE.format('//')}\npackage org.evpoll"
 
 BITS = """
   final int bit;
@@ -45,6 +43,55 @@ KNOWN = NUMBER[:-2] + """
   }
 }
 """
+INTEREST = """
+  private static final Interest[] ALL = new Interest[16];
+
+  static {
+    for (int bits = 0; bits < ALL.length; bits++) ALL[bits] = new Interest(bits);
+  }
+
+  /** Nothing: the registration stays and reports nothing at all. */
+  public static final Interest NONE = ALL[0];
+CONSTANTS
+  /** {@link #READABLE} and {@link #WRITABLE}. */
+  public static final Interest READ_WRITE = READABLE.and(WRITABLE);
+
+  final int bits;
+
+  private Interest(int bits) {
+    this.bits = bits;
+  }
+
+  static Interest of(int bits) {
+    return ALL[bits & ALL.length - 1];
+  }
+
+  /**
+   * {@return this and another one together}
+   *
+   * @param other what to add
+   */
+  public Interest and(Interest other) {
+    return of(bits | other.bits);
+  }
+
+  /**
+   * {@return whether all of another one is in this one}
+   *
+   * @param other what to look for
+   */
+  public boolean contains(Interest other) {
+    return (bits & other.bits) == other.bits;
+  }
+
+  @Override
+  public String toString() {
+    StringJoiner text = new StringJoiner(" ").setEmptyValue("NONE");
+TEXTS
+    return text.toString();
+  }
+}
+"""
 STATUS = """
   private static final Status[] BY_CODE = values();
 
@@ -77,44 +124,26 @@ STATUS = """
 """
 
 
-class Java:
-    escape = staticmethod(shapes.xml_text)
-    code = staticmethod("{{@code {}}}".format)
-    struct = staticmethod("{{@code {}}}".format)
-    field = staticmethod(lambda name: lower_first(pascal(shapes.FIELDS.get(name, name))))
-
-    @staticmethod
-    def kind(kind):
-        known = kind.name in ENUMS
-        return f"{{@link {ENUMS[kind.name]}}}" if known else f"{{@code EVPOLL_{kind.prefix}*}}"
-
-    @staticmethod
-    def member(kind, m, whole):
-        known = kind.name in ENUMS
-        return m.short if not whole else (
-            f"{{@link {ENUMS[kind.name]}#{m.short}}}" if known else f"{{@code {m.c}}}")
-
-
-def write(contract, out):
-    def comment(text, indent, kind=None):
-        text = shapes.sentence(shapes.prose(text, contract, Java, kind))
+class Types(Writer):
+    def comment(self, text, indent, kind=None):
+        text = shapes.sentence(shapes.prose(text, self.contract, Java, kind))
         one = f"{indent}/** {text} */\n"
         if len(one) <= 101:
             return one
         return f"{indent}/**\n{wrapped(text, indent + ' * ')}{indent} */\n"
 
-    def enum(kind, name):
+    def enum(self, kind, name):
         text = HEAD + ";\n\n"
         text += "import java.util.EnumSet;\nimport java.util.Set;\n\n" if kind.bits else ""
-        members = [comment(m.text, "  ", kind) + f"  {m.short}({m.raw})" for m in kind.members]
+        members = [self.comment(m.text, "  ", kind) + f"  {m.short}({m.raw})" for m in kind.members]
         if kind.name in GROWING:
-            members.append(comment("One that a newer library knows.", "  ") + "  UNKNOWN(-1)")
-        text += f"{comment(kind.text, '', kind)}public enum {name} {{\n"
+            members.append(self.comment("One that a newer library knows.", "  ") + "  UNKNOWN(-1)")
+        text += f"{self.comment(kind.text, '', kind)}public enum {name} {{\n"
         text += ",\n".join(members) + ";\n"
         rest = STATUS if kind.name == "status" else KNOWN if kind.name in GROWING else NUMBER
         return text + (BITS if kind.bits else rest).replace("NAME", name)
 
-    def record(s):
+    def record(self, s):
         """What the library fills in, and a program reads once."""
         name, upper = pascal(s.name.removeprefix("evpoll_")), s.name.removeprefix("evpoll_").upper()
         parts, values, said, sets = [], [], "", ""
@@ -129,31 +158,104 @@ def write(contract, out):
                 value = f"{ENUMS[f.kind.name]}.of({value})"
             parts.append(f"{number} {Java.field(f.name)}")
             values.append(value)
-            text = lower_first(shapes.prose(f.text, contract, Java, f.kind)).rstrip(".")
+            text = lower_first(shapes.prose(f.text, self.contract, Java, f.kind)).rstrip(".")
             said += wrapped(f"@param {Java.field(f.name)} {text}", " * ")
         text = f"{HEAD};\n\nimport java.nio.ByteBuffer;\n{sets}"
         text += "import org.evpoll.internal.Layout;\n\n"
-        text += f"/**\n{wrapped(shapes.prose(s.text, contract, Java), ' * ')} *\n{said} */\n"
+        text += f"/**\n{wrapped(shapes.prose(s.text, self.contract, Java), ' * ')} *\n{said} */\n"
         text += signature(f"public record {name}(", parts, ") {", "")
         text += f"  static {name} of(ByteBuffer at) {{\n"
         return text + signature(f"return new {name}(", values, ");", "    ") + "  }\n}\n"
 
-    package = out / "org/evpoll"
-    (package / "internal").mkdir(parents=True)
-    for name, java in ENUMS.items():
-        (package / f"{java}.java").write_text(enum(contract.kinds[name], java))
+    def options(self, s):
+        """The record has Java's types; C's struct is written from it."""
+        parts, tags, puts, withs = [], [], "", ""
+        fields = [f for f in s.fields if f.name != "struct_size"]
+        names = [Java.field(f.name) for f in fields]
+        for f, java in zip(fields, names):
+            kind = "Set<OpenFlag>" if f.kind else "int" if f.size == 4 else "long"
+            parts.append(f"{kind} {java}")
+            about = self.prose(f.text).rstrip(".")
+            tags.append(f"@param {java} {'none unless said' if f.kind else about}")
+            value = "OpenFlag.bits(flags.toArray(new OpenFlag[0]))" if f.kind else java
+            put = "putInt" if f.size == 4 else "putLong"
+            puts += f"    to.{put}(Layout.OPTIONS_{f.name.upper()}, {value});\n"
+            if not f.kind:
+                args = ", ".join("value" if n == java else n for n in names)
+                withs += "\n" + block([f"{{@return these options with this: {about}}}",
+                                       "@param value in place of what there is"], "  ")
+                name = f"with{java[0].upper()}{java[1:]}"
+                withs += f"  public PollerOptions {name}({kind} value) {{\n"
+                withs += f"    return new PollerOptions({args});\n  }}\n"
+        rest, zeros = ", ".join(names[1:]), ", ".join("0" for _ in names[1:])
+        text = f"{HEAD};\n\nimport java.nio.ByteBuffer;\nimport java.util.EnumSet;\n"
+        text += "import java.util.List;\nimport java.util.Set;\n"
+        text += "import org.evpoll.internal.Layout;\n\n"
+        text += block([shapes.prose(s.text, self.contract, Java), *tags], "")
+        text += signature("public record PollerOptions(", parts, ") {", "")
+        return text + f"""  /** What suits most programs. */
+  public static final PollerOptions DEFAULT = new PollerOptions(Set.of(), {zeros});
+
+  /**
+   * {{@return these options with more flags}}
+   *
+   * @param more to be added
+   */
+  public PollerOptions with(OpenFlag... more) {{
+    EnumSet<OpenFlag> all = EnumSet.noneOf(OpenFlag.class);
+    all.addAll(flags);
+    all.addAll(List.of(more));
+    return new PollerOptions(all, {rest});
+  }}
+{withs}
+  void write(ByteBuffer to) {{
+{puts}  }}
+}}
+"""
+
+    def interest(self, kind):
+        bits = kind.members[:4]  # those that can be asked for
+        constants, texts = "", ""
+        for m in bits:
+            constants += self.comment(m.text, "  ") + (
+                f"  public static final Interest {m.short} = ALL[NativeConstants.{m.c}];\n")
+            texts += f'    if (contains({m.short})) text.add("{m.short}");\n'
+        text = f"{HEAD};\n\nimport java.util.StringJoiner;\n"
+        text += "import org.evpoll.internal.NativeConstants;\n\n"
+        text += self.comment("A set of what can be waited for: one object for each, so that == "
+                             "compares.", "")
+        return text + "public final class Interest {" + INTEREST.replace(
+            "CONSTANTS\n", constants).replace("TEXTS\n", texts)
+
+    def layout(self):
+        text = f"{HEAD}.internal;\n\n/** Sizes of the C structs, and where their fields are. */\n"
+        text += "public final class Layout {\n"
+        for s in self.contract.structs.values():
+            upper = s.name.removeprefix("evpoll_").upper()
+            text += f"  /** struct {s.name}. */\n  public static final int {upper} = {s.size};\n"
+            for f in s.fields:
+                text += f"  public static final int {upper}_{f.name.upper()} = {f.offset};\n"
+            text += "\n"
+        return text + "  private Layout() {}\n}\n"
+
+
+def write(contract, out):
+    for name, (_, parameters) in contract.functions.items():
+        if is_call(name):
+            owner = "Poller" if of_poller(parameters) else "Handles"
+            CALLS[name] = f"{{@link {owner}#{java_name(name)}}}"
+    types, calls = Types(contract), Calls(contract)
+    classes = {java: types.enum(contract.kinds[name], java) for name, java in ENUMS.items()}
     for name in RECORDS:
-        java = pascal(name.removeprefix("evpoll_"))
-        (package / f"{java}.java").write_text(record(contract.structs[name]))
-    text = f"{HEAD}.internal;\n\n/** Sizes of the C structs, and where their fields are. */\n"
-    text += "public final class Layout {\n"
-    for s in contract.structs.values():
-        upper = s.name.removeprefix("evpoll_").upper()
-        text += f"  /** struct {s.name}. */\n  public static final int {upper} = {s.size};\n"
-        for f in s.fields:
-            text += f"  public static final int {upper}_{f.name.upper()} = {f.offset};\n"
-        text += "\n"
-    (package / "internal/Layout.java").write_text(text + "  private Layout() {}\n}\n")
+        classes[pascal(name.removeprefix("evpoll_"))] = types.record(contract.structs[name])
+    classes |= {"PollerOptions": types.options(contract.structs["evpoll_options"]),
+                "Interest": types.interest(contract.kinds["event"]),
+                "internal/Layout": types.layout(), "PollerCalls": calls.of_poller(),
+                "PollerTold": calls.of_loop(), "HandleCalls": calls.by_handle(),
+                "EventFields": calls.events(), "OperationFields": calls.operations()}
+    (out / "org/evpoll/internal").mkdir(parents=True)
+    for java, text in classes.items():
+        (out / f"org/evpoll/{java}.java").write_text(text)
 
 
 shapes.main(write)

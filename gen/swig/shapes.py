@@ -112,6 +112,26 @@ def read_functions(top):
             for node in top.iter("cdecl") if (a := attributes(node))["kind"] == "function"}
 
 
+def read_comments(text):
+    """Name: the first sentence, what follows it, and what is said of each parameter and of what is
+    returned."""
+    comments = {}
+    for body, name in re.findall(r"/\*\*\n((?:(?!\*/).)*?)\n \*/\nEVPOLL_API [^;]*?\b(evpoll_\w+)\(",
+                                 text, re.S):
+        said, *tags = re.split(r"^ \* @", body, flags=re.M)
+        said, *tags = [re.sub(r"^ \* ?", "", part, flags=re.M).strip() for part in (said, *tags)]
+        first, _, rest = said.partition("\n\n")
+        c = types.SimpleNamespace(first=" ".join(first.split()), rest=rest, params={}, returns="")
+        for kind, _, words in (tag.partition(" ") for tag in tags):
+            words = " ".join(words.split())
+            if kind == "param":
+                c.params[words.split()[0]] = words.partition(" ")[2]
+            elif kind == "return":
+                c.returns = words
+        comments[name] = c
+    return comments
+
+
 def read(header):
     text = header.read_text()
     with tempfile.TemporaryDirectory() as folder:
@@ -126,11 +146,8 @@ def read(header):
                            (r"^#define (EVPOLL_\w+) +[-(\d]", constants),
                            (r"^(?:typedef )?struct (evpoll_\w+) \{", structs)):
         assert set(re.findall(pattern, text, re.M)) == set(found), set(found)
-    said = {name: comment.replace("\n *", "") for comment, name in re.findall(
-        r"/\*\*\n \* ((?:[^\n]+\n \* )*[^\n]+)\n \*\n(?:(?! \*/).*\n)* \*/\nEVPOLL_API [^;(]*?\b(evpoll_\w+)\(",
-        text)}
     return types.SimpleNamespace(constants=constants, kinds=kinds, structs=structs,
-                                 functions=functions, said=said)
+                                 functions=functions, comments=read_comments(text))
 
 
 def main(write):

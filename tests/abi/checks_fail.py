@@ -162,7 +162,8 @@ def try_scripts(fresh):
     empty = copy.source / "prefix"
     (empty / "lib").mkdir(parents=True)
     expect("manifest: nothing is installed", script(consumer / "manifest.sh", ROOT, empty, "lib",
-                                                    "doc"), "< include/evpoll.h")
+                                                    "doc", "man"), "< include/evpoll.h")
+    expect("man: nothing is installed", script(consumer / "man.sh", ROOT, empty / "man"), "no page evpoll_version")
     expect("consumer: no package", script(consumer / "try.sh", "pkg-config-shared", empty / "lib",
                                           copy.source / "work"), "evpoll was not found|No package .evpoll")
 

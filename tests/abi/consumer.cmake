@@ -20,9 +20,16 @@ evp_abi_test(consumer_install
   COMMAND ${CMAKE_COMMAND} -P ${CMAKE_CURRENT_LIST_DIR}/consumer_install.cmake
     ${PROJECT_BINARY_DIR} ${consumer_prefix}
   PROPERTIES FIXTURES_SETUP evpoll_installed)
+set(consumer_files)
+if(EVPOLL_HAS_SDT)
+  set(consumer_files ${CMAKE_INSTALL_DATADIR}/evpoll/evpoll-top.bt)
+endif()
 evp_abi_test(consumer_manifest
   COMMAND sh ${consumer_dir}/manifest.sh ${PROJECT_SOURCE_DIR} ${consumer_prefix}
-    ${CMAKE_INSTALL_LIBDIR} ${CMAKE_INSTALL_DOCDIR}
+    ${CMAKE_INSTALL_LIBDIR} ${CMAKE_INSTALL_DOCDIR} ${CMAKE_INSTALL_MANDIR} ${consumer_files}
+  PROPERTIES FIXTURES_REQUIRED evpoll_installed)
+evp_abi_test(consumer_man
+  COMMAND sh ${consumer_dir}/man.sh ${PROJECT_SOURCE_DIR} ${consumer_prefix}/${CMAKE_INSTALL_MANDIR}
   PROPERTIES FIXTURES_REQUIRED evpoll_installed)
 foreach(way cmake-shared cmake-static pkg-config-shared pkg-config-static)
   evp_abi_test(consumer_${way}

@@ -1,11 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# manifest.sh SOURCE PREFIX LIBDIR DOCDIR: the prefix holds what users were promised, nothing else.
+# manifest.sh SOURCE PREFIX LIBDIR DOCDIR MANDIR FILE...: the prefix holds what users were promised, these
+# files among it, and nothing else.
 set -eu
 source=$1
 prefix=$2
 libdir=$3
 docdir=$4
+mandir=$5
+shift 5
 version=$(sed -n 's/^project(evpoll VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLists.txt")
 
 expected() {
@@ -20,6 +23,9 @@ expected() {
     [ ! -f "$source/$text" ] || echo "$docdir/$text"
   done
   [ ! -f "$source/abi/README.md" ] || echo "$docdir/abi.md"
+  sed -n "s,^\(evpoll_[a-z_]*\) @.*,$mandir/man3/\1.3,p" "$source/evpoll.def"
+  echo "$mandir/man7/evpoll.7"
+  for name; do echo "$name"; done
 }
 
 # The configuration's own file is named after the build type.
@@ -30,7 +36,7 @@ found() {
 difference=$(mktemp)
 trap 'rm -f "$difference" "$difference.found"' EXIT
 found | LC_ALL=C sort >"$difference.found"
-if ! expected | LC_ALL=C sort | diff - "$difference.found" >"$difference"; then
+if ! expected "$@" | LC_ALL=C sort | diff - "$difference.found" >"$difference"; then
   echo "installed files differ (< promised, > found); see gen/install.cmake:" >&2
   cat "$difference" >&2
   exit 1

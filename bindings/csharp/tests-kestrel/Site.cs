@@ -18,8 +18,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Evpoll.Kestrel.Tests;
 
-/// <summary>Which transport a test runs over.</summary>
-public enum Over { Evpoll, Sockets }
+/// <summary>Which transport a test runs over; Inline: evpoll's, with the application on the loop's thread.
+/// </summary>
+public enum Over { Evpoll, Inline, Sockets }
 
 /// <summary>A server with one endpoint, over one of the transports, and a client for it.</summary>
 sealed class Site : IAsyncDisposable {
@@ -45,9 +46,10 @@ sealed class Site : IAsyncDisposable {
         Action<ListenOptions>? listen = null, long? buffers = null, int loops = 2) {
         WebApplicationBuilder builder = WebApplication.CreateBuilder();
         builder.Logging.ClearProviders();
-        if (over == Over.Evpoll)
+        if (over != Over.Sockets)
             builder.WebHost.UseEvpoll(o => {
                 o.Loops = loops;
+                o.UnsafePreferInlineScheduling = over == Over.Inline;
                 if (buffers != null) o.MaxReadBufferSize = o.MaxWriteBufferSize = buffers;
             });
         else

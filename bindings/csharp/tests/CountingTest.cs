@@ -103,6 +103,20 @@ public sealed class CountingTest : IDisposable {
     }
 
     [Fact]
+    public async Task Pieces_are_sent_by_one_call() {
+        await using var loop = EventLoop.Start();
+        var (a, b) = await Connect(loop);
+        byte[] bytes = Content(1000);
+        ulong before = Calls();
+        ValueTask<long> sending = a.SendAsync(Pieces(bytes, 100));
+        ulong calls = Calls() - before;
+        Assert.Equal((1000L, true), (await sending, calls is 1 or 2)); // perhaps a turn of the loop
+        Assert.Equal(1000, await b.ReadAtLeastAsync(new byte[1000], 1000));
+        a.Dispose();
+        b.Dispose();
+    }
+
+    [Fact]
     public async Task Memory_that_is_dropped_stays_until_the_kernel_lets_go() {
         using var file = new TemporaryFile(Content(100));
         await using var loop = EventLoop.Start(new() { Engine = PollerFlags.NoUring });

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Http;
@@ -345,6 +346,39 @@ public class StreamTest {
             await Assert.ThrowsAsync<ObjectDisposedException>(() => write.WaitAsync(Deadline));
             b.Dispose();
         }
+    }
+
+    [Fact]
+    public Task A_read_that_is_in_the_loops_queue_ends_when_the_stream_is_closed() => OnLoop(async loop => {
+        var (a, b) = await Connect(loop);
+        ValueTask<int> read = a.ReadAsync(new byte[1]);
+        a.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await read);
+        Assert.Equal(0, await b.ReadAsync(new byte[1]));
+        b.Dispose();
+    });
+
+    [Theory]
+    [InlineData(100)]
+    [InlineData(100_000)] // more than there is room for
+    public async Task Pieces_are_sent_in_order_as_far_as_there_is_room(int size) {
+        await using var loop = EventLoop.Start();
+        var (a, b) = await Connect(loop);
+        byte[] bytes = Content(size * 100), received = new byte[bytes.Length];
+        Task reading = b.ReadExactlyAsync(received).AsTask();
+        ReadOnlySequence<byte> left = Pieces(bytes, size);
+        while (!left.IsEmpty) {
+            long n = await a.SendAsync(left);
+            Assert.InRange(n, 1, left.Length);
+            left = left.Slice(n);
+        }
+        await reading.WaitAsync(Deadline);
+        Assert.Equal(bytes, received);
+        Assert.Equal(0, await a.SendAsync(left));
+        a.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await a.SendAsync(left));
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () => await a.SendAsync(Pieces(bytes, size)));
+        b.Dispose();
     }
 
     [Fact]

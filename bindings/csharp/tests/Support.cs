@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using System.Reflection;
@@ -65,6 +66,21 @@ static class Support {
     /// <summary>Waits until the kernel, or the library, has so many operations.</summary>
     public static void UntilPending(EventLoop loop, int n) =>
         Until(() => loop.GetStats().IoInFlight >= (ulong)n);
+
+    /// <summary>Bytes in pieces of a size, with an empty one before each.</summary>
+    public static ReadOnlySequence<byte> Pieces(byte[] bytes, int size) {
+        Piece first = new(default, null), last = first;
+        for (int i = 0; i < bytes.Length; i += size)
+            last = new(bytes.AsMemory(i, Math.Min(size, bytes.Length - i)), new(default, last));
+        return new(first, 0, last, last.Memory.Length);
+    }
+
+    sealed class Piece : ReadOnlySequenceSegment<byte> {
+        public Piece(ReadOnlyMemory<byte> memory, Piece? before) {
+            (Memory, RunningIndex) = (memory, before == null ? 0 : before.RunningIndex + before.Memory.Length);
+            if (before != null) before.Next = this;
+        }
+    }
 
     /// <summary>How many descriptors this process has of a file.</summary>
     public static int OpenFiles(string path) => Directory.GetFiles("/proc/self/fd").Count(fd => {

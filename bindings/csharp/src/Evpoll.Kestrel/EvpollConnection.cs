@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: MIT
-using System.Buffers;
-using System.IO.Pipelines;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
-using Microsoft.Extensions.Logging;
-
 namespace Evpoll.Kestrel;
 
 /// <summary>A connection: two pipes, and a task for each. One receives, on the loop's thread, so that
-/// what many connections ask for is one native call. One sends, in the thread that has flushed, or
-/// in the pool if it had to wait.
-///
-/// Who is first to end it (the application, by completing its output or by Abort; a failure) gives
-/// the reason, which is what readers are told.</summary>
+/// what many connections ask for is one native call. One sends, behind who has flushed. Who is first to
+/// end it (the application, by completing its output or by Abort; a failure) gives the reason, which is
+/// what readers are told.</summary>
 sealed class EvpollConnection : DefaultConnectionContext, IMemoryPoolFeature {
-    const int Least = 2048, Most = 65536; // bytes to receive, or to send from a copy, at once
+    const int First = 1024, Most = 65536; // bytes to receive at once
     static long ids = DateTime.UtcNow.Ticks;
-
     readonly EvpollTransport transport;
     readonly EvpollStream stream;
     readonly Pipe input, output;
@@ -27,7 +18,8 @@ sealed class EvpollConnection : DefaultConnectionContext, IMemoryPoolFeature {
     public EvpollConnection(EvpollTransport transport, EvpollStream stream)
         : base(Interlocked.Increment(ref ids).ToString("X")) {
         (this.transport, this.stream) = (transport, stream);
-        (input, output) = (new(transport.Input), new(transport.Output));
+        var (received, sent) = transport.Pipes(stream.Loop);
+        (input, output) = (new(received), new(sent));
         Transport = new Ends(input.Reader, output.Writer);
         (LocalEndPoint, RemoteEndPoint) = (stream.LocalEndPoint, stream.RemoteEndPoint);
         ConnectionClosed = closed.Token;
@@ -37,22 +29,19 @@ sealed class EvpollConnection : DefaultConnectionContext, IMemoryPoolFeature {
     }
 
     sealed record Ends(PipeReader Input, PipeWriter Output) : IDuplexPipe;
-
     public MemoryPool<byte> MemoryPool => transport.Pool;
 
     async Task Receive() {
         Exception? failure = null;
         try {
-            FlushResult flushed = default;
-            for (int size = Least; !flushed.IsCompleted && !flushed.IsCanceled;) {
-                // No memory lies with who sends nothing; who sends much gets more at once.
-                if (size == Least) await stream.ReadAsync(Memory<byte>.Empty);
-                Memory<byte> memory = input.Writer.GetMemory(size);
-                int n = await stream.ReadAsync(memory);
+            // Little memory lies with who sends nothing; who sends much gets more at once.
+            byte[] first = GC.AllocateUninitializedArray<byte>(First, pinned: true);
+            for (int size = First, n; ; size = n == size ? Math.Min(n * 2, Most) : First) {
+                n = await stream.ReadAsync(size == First ? first : input.Writer.GetMemory(size)[..size]);
                 if (n == 0) break;
-                size = n == memory.Length ? Math.Min(n * 2, Most) : Least;
-                input.Writer.Advance(n);
-                flushed = await input.Writer.FlushAsync();
+                if (size == First) input.Writer.Write(first.AsSpan(0, n));
+                else input.Writer.Advance(n);
+                if (await input.Writer.FlushAsync() is { IsCompleted: true } or { IsCanceled: true }) break;
             }
         } catch (Exception e) { failure = Told(e); }
         input.Writer.Complete(Volatile.Read(ref reason) ?? failure);
@@ -64,10 +53,10 @@ sealed class EvpollConnection : DefaultConnectionContext, IMemoryPoolFeature {
     async Task Send() {
         Exception? failure = null;
         try {
-            ReadResult read = default;
-            while (!read.IsCompleted && !read.IsCanceled) {
+            for (ReadResult read = default; !read.IsCompleted && !read.IsCanceled;) {
                 read = await output.Reader.ReadAsync().ConfigureAwait(false);
-                if (!read.IsCanceled) await Write(read.Buffer).ConfigureAwait(false);
+                for (ReadOnlySequence<byte> data = read.Buffer; !read.IsCanceled && !data.IsEmpty;)
+                    data = data.Slice(await stream.SendAsync(data).ConfigureAwait(false));
                 output.Reader.AdvanceTo(read.Buffer.End);
             }
         } catch (Exception e) { failure = Told(e); }
@@ -75,22 +64,6 @@ sealed class EvpollConnection : DefaultConnectionContext, IMemoryPoolFeature {
         // That the connection ended is no error of who flushes: it says "completed".
         output.Reader.Complete(failure is IOException or ObjectDisposedException ? null : failure);
         input.Writer.CancelPendingFlush(); // Receive waits for room, perhaps
-    }
-
-    async ValueTask Write(ReadOnlySequence<byte> data) {
-        if (data.IsSingleSegment) {
-            await stream.WriteAsync(data.First).ConfigureAwait(false);
-            return;
-        }
-        // A copy costs less than a call, and a packet, for each of many small pieces.
-        byte[] copy = ArrayPool<byte>.Shared.Rent((int)Math.Min(data.Length, Most));
-        try {
-            for (int n; !data.IsEmpty; data = data.Slice(n)) {
-                n = (int)Math.Min(data.Length, copy.Length);
-                data.Slice(0, n).CopyTo(copy);
-                await stream.WriteAsync(copy.AsMemory(0, n)).ConfigureAwait(false);
-            }
-        } finally { ArrayPool<byte>.Shared.Return(copy); }
     }
 
     Exception Told(Exception e) {
@@ -116,8 +89,7 @@ sealed class EvpollConnection : DefaultConnectionContext, IMemoryPoolFeature {
     public override async ValueTask DisposeAsync() {
         input.Reader.Complete();
         output.Writer.Complete();
-        await sending.ConfigureAwait(false);
-        await receiving.ConfigureAwait(false);
+        await Task.WhenAll(sending, receiving).ConfigureAwait(false);
         closed.Dispose();
         await base.DisposeAsync().ConfigureAwait(false);
     }

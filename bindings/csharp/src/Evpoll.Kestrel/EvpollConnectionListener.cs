@@ -1,8 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Net;
-using System.Threading.Channels;
-using Microsoft.AspNetCore.Connections;
-
 namespace Evpoll.Kestrel;
 
 /// <summary>An endpoint: what its listeners accept goes through one queue.</summary>
@@ -19,14 +15,11 @@ sealed class EvpollConnectionListener : IConnectionListener {
     }
 
     public EndPoint EndPoint => listeners[0].LocalEndPoint;
-
     async Task Accept(EvpollListener listener) { // and waits while there are no descriptors
         try {
             await foreach (EvpollStream stream in listener.AcceptAllAsync().ConfigureAwait(false))
                 if (!accepted.Writer.TryWrite(stream)) stream.Abort();
-        } catch (Exception e) {
-            accepted.Writer.TryComplete(e); // AcceptAsync throws it
-        }
+        } catch (Exception e) { accepted.Writer.TryComplete(e); } // AcceptAsync throws it
     }
 
     /// <summary>Null when there will be none any more.</summary>
@@ -37,8 +30,7 @@ sealed class EvpollConnectionListener : IConnectionListener {
 
     /// <summary>Stops listening. What was accepted before is still to be had.</summary>
     public async ValueTask UnbindAsync(CancellationToken ct = default) {
-        foreach (EvpollListener listener in listeners)
-            await listener.DisposeAsync().ConfigureAwait(false);
+        foreach (EvpollListener listener in listeners) await listener.DisposeAsync().ConfigureAwait(false);
         await accepting.ConfigureAwait(false);
     }
 

@@ -1,41 +1,33 @@
 // SPDX-License-Identifier: MIT
-using System.Buffers;
-using System.IO.Pipelines;
-using System.Net;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
-
 namespace Evpoll.Kestrel;
 
 /// <summary>Has the loops, which all endpoints share, until the host's services are disposed.</summary>
-sealed class EvpollTransport : IConnectionListenerFactory, IConnectionListenerFactorySelector,
+sealed class EvpollTransport(IOptions<EvpollTransportOptions> options, ILoggerFactory loggers,
+    IMemoryPoolFactory<byte> pools) : IConnectionListenerFactory, IConnectionListenerFactorySelector,
     IDisposable {
-    readonly Lazy<EventLoop[]> loops;
+    readonly Dictionary<EventLoop, (PipeOptions Input, PipeOptions Output)> pipes = [];
 
-    public EvpollTransport(IOptions<EvpollTransportOptions> options, ILoggerFactory loggers,
-        IMemoryPoolFactory<byte> pools) {
-        EvpollTransportOptions o = options.Value;
-        ArgumentOutOfRangeException.ThrowIfLessThan(o.Loops, 1, nameof(o.Loops));
-        (Pool, Logger) = (pools.Create(), loggers.CreateLogger("Evpoll.Kestrel"));
-        loops = new(() => [.. Enumerable.Range(1, o.Loops)
-            .Select(i => EventLoop.Start(new() { Name = $"evpoll kestrel {i}" }))]);
-        // The loop's thread receives, and never runs the application; its context calls it back
-        // when there is room again. Who flushes sends, in its own thread: that never blocks.
-        (long read, long write) = (o.MaxReadBufferSize ?? 0, o.MaxWriteBufferSize ?? 0);
-        Input = new(Pool, PipeScheduler.ThreadPool, PipeScheduler.Inline, read, read / 2);
-        Output = new(Pool, PipeScheduler.Inline, PipeScheduler.ThreadPool, write, write / 2,
-            useSynchronizationContext: false);
-    }
-
-    public MemoryPool<byte> Pool { get; }
-    public ILogger Logger { get; }
-    public PipeOptions Input { get; }
-    public PipeOptions Output { get; }
+    public MemoryPool<byte> Pool { get; } = pools.Create();
+    public ILogger Logger { get; } = loggers.CreateLogger("Evpoll.Kestrel");
+    public (PipeOptions Input, PipeOptions Output) Pipes(EventLoop loop) => pipes[loop];
     public bool CanBind(EndPoint endPoint) => endPoint is IPEndPoint; // others are served by others
 
+    /// <summary>The loop's thread receives, and goes on there when there is room again. Who sends comes
+    /// behind who has flushed, so that two flushes of an answer are one call.</summary>
+    void Start(EvpollTransportOptions o) {
+        ArgumentOutOfRangeException.ThrowIfLessThan(o.Loops, 1, nameof(o.Loops));
+        (long read, long write) = (o.MaxReadBufferSize ?? 0, o.MaxWriteBufferSize ?? 0);
+        while (pipes.Count < o.Loops) {
+            var loop = EventLoop.Start(new() { Name = $"evpoll kestrel {pipes.Count + 1}" });
+            WorkQueue here = new(loop.Context), sends = o.UnsafePreferInlineScheduling ? here : new(null);
+            PipeScheduler application = sends == here ? here : PipeScheduler.ThreadPool;
+            pipes.Add(loop, (new(Pool, application, here, read, read / 2, -1, false),
+                new(Pool, sends, application, write, write / 2, -1, false)));
+        }
+    }
+
     public ValueTask<IConnectionListener> BindAsync(EndPoint endPoint, CancellationToken ct = default) {
+        lock (pipes) Start(options.Value);
         try {
             return new(new EvpollConnectionListener(this, Listen((IPEndPoint)endPoint)));
         } catch (EvpollException e) { // Kestrel takes an IOException for an address in use
@@ -46,8 +38,8 @@ sealed class EvpollTransport : IConnectionListenerFactory, IConnectionListenerFa
 
     /// <summary>Kestrel means both families by the unspecified address of IPv6.</summary>
     EvpollListener[] Listen(IPEndPoint at) {
-        EvpollListener One(IPAddress address, int port) =>
-            loops.Value[0].Listen(new(address, port), 0, loops.Value);
+        EventLoop[] loops = [.. pipes.Keys];
+        EvpollListener One(IPAddress address, int port) => loops[0].Listen(new(address, port), 0, loops);
         if (!at.Address.Equals(IPAddress.IPv6Any)) return [One(at.Address, at.Port)];
         EvpollListener? six = null;
         try {
@@ -61,8 +53,7 @@ sealed class EvpollTransport : IConnectionListenerFactory, IConnectionListenerFa
     }
 
     public void Dispose() {
-        if (loops.IsValueCreated)
-            foreach (EventLoop loop in loops.Value) loop.Dispose();
+        foreach (EventLoop loop in pipes.Keys) loop.Dispose();
         Pool.Dispose();
     }
 }

@@ -1,10 +1,4 @@
 // SPDX-License-Identifier: MIT
-using Evpoll.Kestrel;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.DependencyInjection.Extensions;
-
 namespace Microsoft.AspNetCore.Hosting;
 
 /// <summary>What the transport may use.</summary>
@@ -12,11 +6,11 @@ public sealed class EvpollTransportOptions {
     /// <summary>Event loops, 1 or more: each has a thread that receives for its share of the
     /// connections. The application runs, and sends, on the thread pool.</summary>
     public int Loops { get; set; } = Math.Clamp(Environment.ProcessorCount / 2, 1, 8);
-
+    /// <summary>Has it run, and send, on the loops' threads: for applications that never block.</summary>
+    public bool UnsafePreferInlineScheduling { get; set; }
     /// <summary>Bytes of a connection, not read by the application yet, from which on no more is
     /// received until half of them are; null or 0: no limit.</summary>
     public long? MaxReadBufferSize { get; set; } = 1 << 20;
-
     /// <summary>Bytes of a connection, not sent yet, from which on the application waits until half
     /// of them are; null or 0: no limit.</summary>
     public long? MaxWriteBufferSize { get; set; } = 1 << 16;

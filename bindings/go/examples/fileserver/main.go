@@ -28,51 +28,51 @@ const requestMax, chunk = 8 * 1024, 256 * 1024 // a client is to take a chunk in
 
 type server struct {
 	loop                               *evpoll.Loop
-	sending                            chan bool // has room for as many files
+	listener                           *evpoll.Listener
+	places, sending                    chan struct{} // room for as many connections, and files
 	folder                             string
 	idle                               atomic.Int64 // how long a connection may make no progress
 	mu                                 sync.Mutex   // guards what follows
 	stopping                           bool
-	limit                              int
-	freed                              *sync.Cond        // a connection has ended, or the server has
 	clients                            map[net.Conn]bool // true: between two requests, with nothing to lose
+	all                                sync.WaitGroup
 	requests, refused, accepted, bytes atomic.Int64
 }
 
-// accept serves until the listener is closed. Without descriptors there are half as many connections
-// from now on, since each needs a second one for its file: the others wait in the backlog.
-func (s *server) accept(l *evpoll.Listener, all *sync.WaitGroup) {
+// accept serves until the listener is closed. Without descriptors there are fewer connections from now
+// on, since each needs a second one for its file: the others wait in the backlog.
+func (s *server) accept() {
 	for {
-		s.mu.Lock()
-		for len(s.clients) >= s.limit && !s.stopping {
-			s.freed.Wait()
-		}
-		s.mu.Unlock()
-		c, err := l.AcceptConn()
-		s.mu.Lock()
-		if errors.Is(err, evpoll.ErrLimit) {
-			if half := (len(s.clients) + 1) / 2; half < s.limit {
-				s.limit = half
-			}
-		} else if err == nil {
-			s.clients[c] = true
-			s.accepted.Add(1)
-			all.Add(1)
-			go func() {
-				defer all.Done()
-				s.serve(c)
-				c.Close()
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				delete(s.clients, c)
-				s.freed.Broadcast()
-			}()
-		}
-		s.mu.Unlock()
-		if errors.Is(err, net.ErrClosed) {
+		s.places <- struct{}{}
+		c, err := s.listener.AcceptConn()
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return
+		case err != nil:
+			s.mu.Lock()
+			fewer := len(s.clients) / 2
+			s.mu.Unlock()
+			for ; fewer > 0; fewer-- {
+				s.places <- struct{}{}
+			}
+			<-s.places
+		default:
+			s.accepted.Add(1)
+			s.all.Add(1)
+			go s.client(c)
 		}
 	}
+}
+
+// client is the life of a connection.
+func (s *server) client(c *evpoll.Conn) {
+	defer s.all.Done()
+	s.serve(c)
+	c.Close()
+	s.mu.Lock()
+	delete(s.clients, c)
+	s.mu.Unlock()
+	<-s.places
 }
 
 // between notes whether a client is between two requests; false: there is to be no next one.
@@ -124,7 +124,12 @@ func (s *server) respond(c *evpoll.Conn, r request, keep bool) error {
 			defer f.Close()
 			size, err = f.Size()
 		}
-		r.status = statusOf(err)
+		var failed *evpoll.Error
+		if r.status = 500; err == nil {
+			r.status = 200
+		} else if errors.As(err, &failed) && statuses[failed.Status] != 0 {
+			r.status = statuses[failed.Status]
+		}
 	}
 	s.requests.Add(1)
 	text := ""
@@ -140,7 +145,7 @@ func (s *server) respond(c *evpoll.Conn, r request, keep bool) error {
 	if err = s.send(c, bytes.NewReader(first), int64(len(first))); err != nil || f == nil || r.headOnly {
 		return err
 	}
-	s.sending <- true
+	s.sending <- struct{}{}
 	defer func() { <-s.sending }()
 	return s.send(c, f.Section(0, size), size)
 }
@@ -161,20 +166,9 @@ func (s *server) send(c *evpoll.Conn, from io.Reader, length int64) error {
 	return nil
 }
 
-func statusOf(err error) int {
-	switch {
-	case err == nil:
-		return 200
-	case errors.Is(err, evpoll.ErrNotFound), errors.Is(err, evpoll.ErrInvalid),
-		errors.Is(err, evpoll.ErrUnsupported):
-		return 404
-	case errors.Is(err, evpoll.ErrAccess):
-		return 403
-	case errors.Is(err, evpoll.ErrLimit), errors.Is(err, evpoll.ErrNoMemory):
-		return 503
-	}
-	return 500
-}
+// statuses are those of files that cannot be had; 500 the others'.
+var statuses = map[evpoll.Status]int{evpoll.ErrNotFound: 404, evpoll.ErrInvalid: 404,
+	evpoll.ErrUnsupported: 404, evpoll.ErrAccess: 403, evpoll.ErrLimit: 503, evpoll.ErrNoMemory: 503}
 
 // stop closes the connections between two requests, or all of them. What has begun is finished, in
 // five seconds at most.
@@ -190,7 +184,6 @@ func (s *server) stop(all bool) {
 			c.Close()
 		}
 	}
-	s.freed.Broadcast()
 }
 
 func main() {
@@ -200,9 +193,18 @@ func main() {
 	idle := flag.Int("idle", 30, "close connections without progress after this many seconds")
 	files := flag.Int("io-limit", 1<<20, "most files that are sent at once")
 	engine := flag.String("engine", "auto", "auto, native or pool: what serves file operations")
-	s := &server{folder: arguments(), clients: map[net.Conn]bool{}}
-	s.limit, s.freed = *connections, sync.NewCond(&s.mu)
-	s.sending = make(chan bool, *files)
+	flag.Parse()
+	folder := flag.Arg(0)
+	if folder != "" {
+		flag.CommandLine.Parse(flag.Args()[1:]) // options may stand behind it
+	}
+	if folder == "" || flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "usage: evpoll-serve FOLDER [OPTION]...")
+		flag.PrintDefaults()
+		os.Exit(2)
+	}
+	s := &server{folder: folder, clients: map[net.Conn]bool{}}
+	s.places, s.sending = make(chan struct{}, *connections), make(chan struct{}, *files)
 	s.idle.Store(int64(time.Duration(*idle) * time.Second))
 	engines := map[string]evpoll.OpenFlags{"native": evpoll.NativeIOOnly, "pool": evpoll.NoURing}
 	var err error
@@ -213,49 +215,24 @@ func main() {
 	if info.Features&evpoll.FeatureFileIO == 0 {
 		check(errors.New("the kernel has no file operations for this engine; try --engine=auto"))
 	}
-	l, err := s.loop.Listen("tcp", net.JoinHostPort(*host, fmt.Sprint(*port)))
+	s.listener, err = s.loop.Listen("tcp", net.JoinHostPort(*host, fmt.Sprint(*port)))
 	check(err)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	fmt.Printf("listening on %s\n", l.Addr())
-	var clients sync.WaitGroup
-	accepting := make(chan bool)
+	fmt.Printf("listening on %s\n", s.listener.Addr())
 	go func() {
-		s.accept(l, &clients)
-		close(accepting)
-	}()
-	<-signals
-	fmt.Println("stopping; once more to stop at once")
-	l.Close()
-	s.stop(false)
-	<-accepting
-	go func() {
+		<-signals
+		fmt.Println("stopping; once more to stop at once")
+		s.listener.Close()
+		s.stop(false)
 		<-signals
 		s.stop(true)
 	}()
+	s.accept()
 	s.stop(false) // who was accepted in between
-	clients.Wait()
+	s.all.Wait()
 	s.report(info)
 	check(s.loop.Close())
-}
-
-// arguments parses the command line: options may stand behind the folder.
-func arguments() string {
-	var options, folders []string
-	for _, a := range os.Args[1:] {
-		if strings.HasPrefix(a, "-") {
-			options = append(options, a)
-		} else {
-			folders = append(folders, a)
-		}
-	}
-	flag.CommandLine.Parse(options)
-	if len(folders) != 1 {
-		fmt.Fprintln(os.Stderr, "usage: evpoll-serve FOLDER [OPTION]...")
-		flag.PrintDefaults()
-		os.Exit(2)
-	}
-	return folders[0]
 }
 
 func check(err error) {

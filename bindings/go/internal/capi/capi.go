@@ -33,13 +33,13 @@ typedef long long swig_type_2;
 typedef long long swig_type_3;
 typedef long long swig_type_4;
 typedef long long swig_type_5;
-typedef _gostring_ swig_type_6;
-typedef _gostring_ swig_type_7;
+typedef long long swig_type_6;
+typedef long long swig_type_7;
 typedef long long swig_type_8;
 typedef long long swig_type_9;
 typedef long long swig_type_10;
-typedef long long swig_type_11;
-typedef long long swig_type_12;
+typedef _gostring_ swig_type_11;
+typedef _gostring_ swig_type_12;
 typedef long long swig_type_13;
 typedef long long swig_type_14;
 typedef long long swig_type_15;
@@ -98,23 +98,23 @@ typedef long long swig_type_67;
 typedef long long swig_type_68;
 typedef long long swig_type_69;
 typedef long long swig_type_70;
-typedef _gostring_ swig_type_71;
+typedef long long swig_type_71;
 typedef long long swig_type_72;
 typedef long long swig_type_73;
 typedef long long swig_type_74;
 typedef long long swig_type_75;
-typedef long long swig_type_76;
+typedef _gostring_ swig_type_76;
 typedef long long swig_type_77;
 typedef long long swig_type_78;
 typedef long long swig_type_79;
 typedef long long swig_type_80;
 typedef long long swig_type_81;
-typedef _gostring_ swig_type_82;
+typedef long long swig_type_82;
 typedef long long swig_type_83;
 typedef long long swig_type_84;
 typedef long long swig_type_85;
-typedef _gostring_ swig_type_86;
-typedef long long swig_type_87;
+typedef long long swig_type_86;
+typedef _gostring_ swig_type_87;
 typedef long long swig_type_88;
 typedef long long swig_type_89;
 typedef long long swig_type_90;
@@ -123,7 +123,7 @@ typedef long long swig_type_92;
 typedef long long swig_type_93;
 typedef long long swig_type_94;
 typedef long long swig_type_95;
-typedef long long swig_type_96;
+typedef _gostring_ swig_type_96;
 typedef long long swig_type_97;
 typedef long long swig_type_98;
 typedef long long swig_type_99;
@@ -134,12 +134,12 @@ typedef long long swig_type_103;
 typedef long long swig_type_104;
 typedef long long swig_type_105;
 typedef long long swig_type_106;
-typedef _gostring_ swig_type_107;
+typedef long long swig_type_107;
 typedef long long swig_type_108;
 typedef long long swig_type_109;
 typedef long long swig_type_110;
 typedef long long swig_type_111;
-typedef long long swig_type_112;
+typedef _gostring_ swig_type_112;
 typedef long long swig_type_113;
 typedef long long swig_type_114;
 typedef long long swig_type_115;
@@ -152,61 +152,68 @@ typedef long long swig_type_121;
 typedef long long swig_type_122;
 typedef long long swig_type_123;
 typedef long long swig_type_124;
+typedef long long swig_type_125;
+typedef long long swig_type_126;
+typedef long long swig_type_127;
+typedef long long swig_type_128;
+typedef long long swig_type_129;
 extern void _wrap_Swig_free_capi_4e46dc38ae132ec1(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_capi_4e46dc38ae132ec1(swig_intgo arg1);
 extern swig_type_1 _wrap_go_do_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_2 arg3, swig_voidp arg4, int arg5);
-extern swig_type_3 _wrap_go_path_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_4 arg2);
-extern swig_type_5 _wrap_version_capi_4e46dc38ae132ec1(void);
-extern swig_type_6 _wrap_version_string_capi_4e46dc38ae132ec1(void);
-extern swig_type_7 _wrap_strerror_capi_4e46dc38ae132ec1(swig_type_8 arg1);
-extern swig_type_9 _wrap_now_capi_4e46dc38ae132ec1(void);
-extern swig_type_10 _wrap_info_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_11 _wrap_describe_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_12 arg3);
-extern swig_type_13 _wrap_open_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_14 _wrap_poller_handle_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_15 _wrap_shutdown_capi_4e46dc38ae132ec1(swig_voidp arg1);
-extern swig_type_16 _wrap_close_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_17 arg2);
-extern swig_type_18 _wrap_stats_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_19 _wrap_add_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_20 arg2, swig_type_21 arg3, int arg4, int arg5);
-extern swig_type_22 _wrap_modify_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_23 arg2, swig_type_24 arg3, int arg4, int arg5);
-extern swig_type_25 _wrap_rearm_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_26 arg2, swig_type_27 arg3, int arg4);
-extern swig_type_28 _wrap_remove_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_29 arg2, swig_type_30 arg3);
-extern swig_type_31 _wrap_update_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_32 arg3);
-extern swig_type_33 _wrap_wait_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_34 arg3, swig_type_35 arg4);
-extern swig_type_36 _wrap_turn_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_37 arg3, swig_voidp arg4, swig_type_38 arg5, swig_voidp arg6, swig_type_39 arg7, swig_type_40 arg8);
-extern swig_type_41 _wrap_wake_capi_4e46dc38ae132ec1(swig_voidp arg1);
-extern swig_type_42 _wrap_post_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_43 arg2, swig_type_44 arg3);
-extern swig_type_45 _wrap_submit_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_46 arg3);
-extern swig_type_47 _wrap_submit_list_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_48 arg3, swig_type_49 arg4, swig_voidp arg5);
-extern swig_type_50 _wrap_list_take_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_51 arg2, swig_voidp arg3, swig_type_52 arg4);
-extern swig_type_53 _wrap_cancel_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_54 arg2);
-extern swig_type_55 _wrap_cancel_all_capi_4e46dc38ae132ec1(swig_voidp arg1);
-extern swig_type_56 _wrap_cancel_handle_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_57 arg2);
-extern swig_type_58 _wrap_cancel_token_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_59 arg2, swig_type_60 arg3);
-extern swig_type_61 _wrap_retime_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_62 arg2, swig_type_63 arg3, swig_type_64 arg4);
-extern swig_type_65 _wrap_hold_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_66 arg2, swig_type_67 arg3);
-extern swig_type_68 _wrap_release_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_69 arg2);
-extern swig_type_70 _wrap_file_open_capi_4e46dc38ae132ec1(swig_type_71 arg1, int arg2, int arg3, swig_voidp arg4);
-extern swig_type_72 _wrap_file_size_capi_4e46dc38ae132ec1(swig_type_73 arg1, swig_voidp arg2);
-extern swig_type_74 _wrap_file_close_capi_4e46dc38ae132ec1(swig_type_75 arg1);
-extern swig_type_76 _wrap_reopen_capi_4e46dc38ae132ec1(swig_type_77 arg1, swig_voidp arg2);
-extern swig_type_78 _wrap_buffer_alloc_capi_4e46dc38ae132ec1(swig_type_79 arg1, int arg2, swig_voidp arg3);
-extern swig_type_80 _wrap_buffer_free_capi_4e46dc38ae132ec1(swig_voidp arg1);
-extern swig_type_81 _wrap_socket_tcp_listen_capi_4e46dc38ae132ec1(swig_type_82 arg1, swig_type_83 arg2, swig_type_84 arg3, swig_voidp arg4);
-extern swig_type_85 _wrap_socket_tcp_connect_capi_4e46dc38ae132ec1(swig_type_86 arg1, swig_type_87 arg2, swig_voidp arg3);
-extern swig_type_88 _wrap_socket_accept_capi_4e46dc38ae132ec1(swig_type_89 arg1, swig_voidp arg2);
-extern swig_type_90 _wrap_socket_udp_bind_capi_4e46dc38ae132ec1(swig_type_91 arg1, swig_type_92 arg2, swig_voidp arg3);
-extern swig_type_93 _wrap_socket_pair_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
-extern swig_type_94 _wrap_socket_recv_capi_4e46dc38ae132ec1(swig_type_95 arg1, swig_voidp arg2, swig_type_96 arg3);
-extern swig_type_97 _wrap_socket_send_capi_4e46dc38ae132ec1(swig_type_98 arg1, swig_voidp arg2, swig_type_99 arg3);
-extern swig_type_100 _wrap_socket_recvfrom_capi_4e46dc38ae132ec1(swig_type_101 arg1, swig_voidp arg2, swig_type_102 arg3, swig_voidp arg4, swig_type_103 arg5, swig_voidp arg6);
-extern swig_type_104 _wrap_socket_sendto_capi_4e46dc38ae132ec1(swig_type_105 arg1, swig_voidp arg2, swig_type_106 arg3, swig_type_107 arg4, swig_type_108 arg5);
-extern swig_type_109 _wrap_socket_shutdown_capi_4e46dc38ae132ec1(swig_type_110 arg1, swig_type_111 arg2);
-extern swig_type_112 _wrap_socket_take_error_capi_4e46dc38ae132ec1(swig_type_113 arg1, swig_voidp arg2);
-extern swig_type_114 _wrap_socket_local_address_capi_4e46dc38ae132ec1(swig_type_115 arg1, swig_voidp arg2, swig_type_116 arg3, swig_voidp arg4);
-extern swig_type_117 _wrap_socket_peer_address_capi_4e46dc38ae132ec1(swig_type_118 arg1, swig_voidp arg2, swig_type_119 arg3, swig_voidp arg4);
-extern swig_type_120 _wrap_socket_set_nodelay_capi_4e46dc38ae132ec1(swig_type_121 arg1, swig_type_122 arg2);
-extern swig_type_123 _wrap_socket_close_capi_4e46dc38ae132ec1(swig_type_124 arg1);
+extern swig_type_3 _wrap_go_duplicate_capi_4e46dc38ae132ec1(swig_type_4 arg1, swig_type_5 arg2, swig_voidp arg3);
+extern swig_type_6 _wrap_go_keep_alive_capi_4e46dc38ae132ec1(swig_type_7 arg1, int arg2);
+extern swig_type_8 _wrap_go_path_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_9 arg2);
+extern swig_type_10 _wrap_version_capi_4e46dc38ae132ec1(void);
+extern swig_type_11 _wrap_version_string_capi_4e46dc38ae132ec1(void);
+extern swig_type_12 _wrap_strerror_capi_4e46dc38ae132ec1(swig_type_13 arg1);
+extern swig_type_14 _wrap_now_capi_4e46dc38ae132ec1(void);
+extern swig_type_15 _wrap_info_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_16 _wrap_describe_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_17 arg3);
+extern swig_type_18 _wrap_open_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_19 _wrap_poller_handle_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_20 _wrap_shutdown_capi_4e46dc38ae132ec1(swig_voidp arg1);
+extern swig_type_21 _wrap_close_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_22 arg2);
+extern swig_type_23 _wrap_stats_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_24 _wrap_add_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_25 arg2, swig_type_26 arg3, int arg4, int arg5);
+extern swig_type_27 _wrap_modify_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_28 arg2, swig_type_29 arg3, int arg4, int arg5);
+extern swig_type_30 _wrap_rearm_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_31 arg2, swig_type_32 arg3, int arg4);
+extern swig_type_33 _wrap_remove_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_34 arg2, swig_type_35 arg3);
+extern swig_type_36 _wrap_update_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_37 arg3);
+extern swig_type_38 _wrap_wait_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_39 arg3, swig_type_40 arg4);
+extern swig_type_41 _wrap_turn_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_42 arg3, swig_voidp arg4, swig_type_43 arg5, swig_voidp arg6, swig_type_44 arg7, swig_type_45 arg8);
+extern swig_type_46 _wrap_wake_capi_4e46dc38ae132ec1(swig_voidp arg1);
+extern swig_type_47 _wrap_post_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_48 arg2, swig_type_49 arg3);
+extern swig_type_50 _wrap_submit_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_51 arg3);
+extern swig_type_52 _wrap_submit_list_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2, swig_type_53 arg3, swig_type_54 arg4, swig_voidp arg5);
+extern swig_type_55 _wrap_list_take_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_56 arg2, swig_voidp arg3, swig_type_57 arg4);
+extern swig_type_58 _wrap_cancel_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_59 arg2);
+extern swig_type_60 _wrap_cancel_all_capi_4e46dc38ae132ec1(swig_voidp arg1);
+extern swig_type_61 _wrap_cancel_handle_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_62 arg2);
+extern swig_type_63 _wrap_cancel_token_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_64 arg2, swig_type_65 arg3);
+extern swig_type_66 _wrap_retime_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_67 arg2, swig_type_68 arg3, swig_type_69 arg4);
+extern swig_type_70 _wrap_hold_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_71 arg2, swig_type_72 arg3);
+extern swig_type_73 _wrap_release_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_type_74 arg2);
+extern swig_type_75 _wrap_file_open_capi_4e46dc38ae132ec1(swig_type_76 arg1, int arg2, int arg3, swig_voidp arg4);
+extern swig_type_77 _wrap_file_size_capi_4e46dc38ae132ec1(swig_type_78 arg1, swig_voidp arg2);
+extern swig_type_79 _wrap_file_close_capi_4e46dc38ae132ec1(swig_type_80 arg1);
+extern swig_type_81 _wrap_reopen_capi_4e46dc38ae132ec1(swig_type_82 arg1, swig_voidp arg2);
+extern swig_type_83 _wrap_buffer_alloc_capi_4e46dc38ae132ec1(swig_type_84 arg1, int arg2, swig_voidp arg3);
+extern swig_type_85 _wrap_buffer_free_capi_4e46dc38ae132ec1(swig_voidp arg1);
+extern swig_type_86 _wrap_socket_tcp_listen_capi_4e46dc38ae132ec1(swig_type_87 arg1, swig_type_88 arg2, swig_type_89 arg3, swig_voidp arg4);
+extern swig_type_90 _wrap_socket_tcp_connect_capi_4e46dc38ae132ec1(swig_type_91 arg1, swig_type_92 arg2, swig_voidp arg3);
+extern swig_type_93 _wrap_socket_accept_capi_4e46dc38ae132ec1(swig_type_94 arg1, swig_voidp arg2);
+extern swig_type_95 _wrap_socket_udp_bind_capi_4e46dc38ae132ec1(swig_type_96 arg1, swig_type_97 arg2, swig_voidp arg3);
+extern swig_type_98 _wrap_socket_pair_capi_4e46dc38ae132ec1(swig_voidp arg1, swig_voidp arg2);
+extern swig_type_99 _wrap_socket_recv_capi_4e46dc38ae132ec1(swig_type_100 arg1, swig_voidp arg2, swig_type_101 arg3);
+extern swig_type_102 _wrap_socket_send_capi_4e46dc38ae132ec1(swig_type_103 arg1, swig_voidp arg2, swig_type_104 arg3);
+extern swig_type_105 _wrap_socket_recvfrom_capi_4e46dc38ae132ec1(swig_type_106 arg1, swig_voidp arg2, swig_type_107 arg3, swig_voidp arg4, swig_type_108 arg5, swig_voidp arg6);
+extern swig_type_109 _wrap_socket_sendto_capi_4e46dc38ae132ec1(swig_type_110 arg1, swig_voidp arg2, swig_type_111 arg3, swig_type_112 arg4, swig_type_113 arg5);
+extern swig_type_114 _wrap_socket_shutdown_capi_4e46dc38ae132ec1(swig_type_115 arg1, swig_type_116 arg2);
+extern swig_type_117 _wrap_socket_take_error_capi_4e46dc38ae132ec1(swig_type_118 arg1, swig_voidp arg2);
+extern swig_type_119 _wrap_socket_local_address_capi_4e46dc38ae132ec1(swig_type_120 arg1, swig_voidp arg2, swig_type_121 arg3, swig_voidp arg4);
+extern swig_type_122 _wrap_socket_peer_address_capi_4e46dc38ae132ec1(swig_type_123 arg1, swig_voidp arg2, swig_type_124 arg3, swig_voidp arg4);
+extern swig_type_125 _wrap_socket_set_nodelay_capi_4e46dc38ae132ec1(swig_type_126 arg1, swig_type_127 arg2);
+extern swig_type_128 _wrap_socket_close_capi_4e46dc38ae132ec1(swig_type_129 arg1);
 #undef intgo
 */
 import "C"
@@ -267,11 +274,28 @@ func Go_do(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 uint64, arg4 unsafe.Po
 	return swig_r
 }
 
+func Go_duplicate(arg1 int64, arg2 int64, arg3 unsafe.Pointer) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	swig_r = (int64)(C._wrap_go_duplicate_capi_4e46dc38ae132ec1(C.swig_type_4(_swig_i_0), C.swig_type_5(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	return swig_r
+}
+
+func Go_keep_alive(arg1 int64, arg2 uint32) (_swig_ret int64) {
+	var swig_r int64
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	swig_r = (int64)(C._wrap_go_keep_alive_capi_4e46dc38ae132ec1(C.swig_type_7(_swig_i_0), C.int(_swig_i_1)))
+	return swig_r
+}
+
 func Go_path(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_go_path_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_4(_swig_i_1)))
+	swig_r = (int64)(C._wrap_go_path_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_9(_swig_i_1)))
 	return swig_r
 }
 
@@ -416,7 +440,7 @@ func Version_string() (_swig_ret string) {
 func Strerror(arg1 int64) (_swig_ret string) {
 	var swig_r string
 	_swig_i_0 := arg1
-	swig_r_p := C._wrap_strerror_capi_4e46dc38ae132ec1(C.swig_type_8(_swig_i_0))
+	swig_r_p := C._wrap_strerror_capi_4e46dc38ae132ec1(C.swig_type_13(_swig_i_0))
 	swig_r = *(*string)(unsafe.Pointer(&swig_r_p))
 	var swig_r_1 string
 	swig_r_1 = swigCopyString(swig_r)
@@ -442,7 +466,7 @@ func Describe(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret i
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_describe_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_12(_swig_i_2)))
+	swig_r = (int64)(C._wrap_describe_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_17(_swig_i_2)))
 	return swig_r
 }
 
@@ -473,7 +497,7 @@ func Close(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_close_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_17(_swig_i_1)))
+	swig_r = (int64)(C._wrap_close_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_22(_swig_i_1)))
 	return swig_r
 }
 
@@ -492,7 +516,7 @@ func Add(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32, arg5 uint32)
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_add_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_20(_swig_i_1), C.swig_type_21(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
+	swig_r = (int64)(C._wrap_add_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_25(_swig_i_1), C.swig_type_26(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
 	return swig_r
 }
 
@@ -503,7 +527,7 @@ func Modify(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32, arg5 uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_modify_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_23(_swig_i_1), C.swig_type_24(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
+	swig_r = (int64)(C._wrap_modify_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_28(_swig_i_1), C.swig_type_29(_swig_i_2), C.int(_swig_i_3), C.int(_swig_i_4)))
 	return swig_r
 }
 
@@ -513,7 +537,7 @@ func Rearm(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 uint32) (_swig_ret
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_rearm_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_26(_swig_i_1), C.swig_type_27(_swig_i_2), C.int(_swig_i_3)))
+	swig_r = (int64)(C._wrap_rearm_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_31(_swig_i_1), C.swig_type_32(_swig_i_2), C.int(_swig_i_3)))
 	return swig_r
 }
 
@@ -522,7 +546,7 @@ func Remove(arg1 unsafe.Pointer, arg2 int64, arg3 uint64) (_swig_ret int64) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_remove_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_29(_swig_i_1), C.swig_type_30(_swig_i_2)))
+	swig_r = (int64)(C._wrap_remove_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_34(_swig_i_1), C.swig_type_35(_swig_i_2)))
 	return swig_r
 }
 
@@ -531,7 +555,7 @@ func Update(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_update_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_32(_swig_i_2)))
+	swig_r = (int64)(C._wrap_update_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_37(_swig_i_2)))
 	return swig_r
 }
 
@@ -541,7 +565,7 @@ func Wait(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 int64) (_sw
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_wait_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_34(_swig_i_2), C.swig_type_35(_swig_i_3)))
+	swig_r = (int64)(C._wrap_wait_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_39(_swig_i_2), C.swig_type_40(_swig_i_3)))
 	return swig_r
 }
 
@@ -555,7 +579,7 @@ func Turn(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 unsafe.Poin
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int64)(C._wrap_turn_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_37(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_38(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_type_39(_swig_i_6), C.swig_type_40(_swig_i_7)))
+	swig_r = (int64)(C._wrap_turn_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_42(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_43(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_type_44(_swig_i_6), C.swig_type_45(_swig_i_7)))
 	return swig_r
 }
 
@@ -571,7 +595,7 @@ func Post(arg1 unsafe.Pointer, arg2 uint64, arg3 int64) (_swig_ret int64) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_post_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_43(_swig_i_1), C.swig_type_44(_swig_i_2)))
+	swig_r = (int64)(C._wrap_post_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_48(_swig_i_1), C.swig_type_49(_swig_i_2)))
 	return swig_r
 }
 
@@ -580,7 +604,7 @@ func Submit(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_submit_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_46(_swig_i_2)))
+	swig_r = (int64)(C._wrap_submit_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_51(_swig_i_2)))
 	return swig_r
 }
 
@@ -591,7 +615,7 @@ func Submit_list(arg1 unsafe.Pointer, arg2 unsafe.Pointer, arg3 int64, arg4 uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_submit_list_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_48(_swig_i_2), C.swig_type_49(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int64)(C._wrap_submit_list_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_53(_swig_i_2), C.swig_type_54(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	return swig_r
 }
 
@@ -601,7 +625,7 @@ func List_take(arg1 unsafe.Pointer, arg2 uint64, arg3 unsafe.Pointer, arg4 int64
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_list_take_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_51(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_type_52(_swig_i_3)))
+	swig_r = (int64)(C._wrap_list_take_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_56(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_type_57(_swig_i_3)))
 	return swig_r
 }
 
@@ -609,7 +633,7 @@ func Cancel(arg1 unsafe.Pointer, arg2 uint64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_cancel_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_54(_swig_i_1)))
+	swig_r = (int64)(C._wrap_cancel_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_59(_swig_i_1)))
 	return swig_r
 }
 
@@ -624,7 +648,7 @@ func Cancel_handle(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_cancel_handle_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_57(_swig_i_1)))
+	swig_r = (int64)(C._wrap_cancel_handle_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_62(_swig_i_1)))
 	return swig_r
 }
 
@@ -633,7 +657,7 @@ func Cancel_token(arg1 unsafe.Pointer, arg2 int64, arg3 uint64) (_swig_ret int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_cancel_token_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_59(_swig_i_1), C.swig_type_60(_swig_i_2)))
+	swig_r = (int64)(C._wrap_cancel_token_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_64(_swig_i_1), C.swig_type_65(_swig_i_2)))
 	return swig_r
 }
 
@@ -643,7 +667,7 @@ func Retime(arg1 unsafe.Pointer, arg2 int64, arg3 uint64, arg4 int64) (_swig_ret
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_retime_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_62(_swig_i_1), C.swig_type_63(_swig_i_2), C.swig_type_64(_swig_i_3)))
+	swig_r = (int64)(C._wrap_retime_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_67(_swig_i_1), C.swig_type_68(_swig_i_2), C.swig_type_69(_swig_i_3)))
 	return swig_r
 }
 
@@ -652,7 +676,7 @@ func Hold(arg1 unsafe.Pointer, arg2 int64, arg3 uint64) (_swig_ret int64) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_hold_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_66(_swig_i_1), C.swig_type_67(_swig_i_2)))
+	swig_r = (int64)(C._wrap_hold_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_71(_swig_i_1), C.swig_type_72(_swig_i_2)))
 	return swig_r
 }
 
@@ -660,7 +684,7 @@ func Release(arg1 unsafe.Pointer, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_release_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_69(_swig_i_1)))
+	swig_r = (int64)(C._wrap_release_capi_4e46dc38ae132ec1(C.swig_voidp(_swig_i_0), C.swig_type_74(_swig_i_1)))
 	return swig_r
 }
 
@@ -670,7 +694,7 @@ func File_open(arg1 string, arg2 uint32, arg3 uint32, arg4 unsafe.Pointer) (_swi
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_file_open_capi_4e46dc38ae132ec1(*(*C.swig_type_71)(unsafe.Pointer(&_swig_i_0)), C.int(_swig_i_1), C.int(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_file_open_capi_4e46dc38ae132ec1(*(*C.swig_type_76)(unsafe.Pointer(&_swig_i_0)), C.int(_swig_i_1), C.int(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -681,14 +705,14 @@ func File_size(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_file_size_capi_4e46dc38ae132ec1(C.swig_type_73(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_file_size_capi_4e46dc38ae132ec1(C.swig_type_78(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func File_close(arg1 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_file_close_capi_4e46dc38ae132ec1(C.swig_type_75(_swig_i_0)))
+	swig_r = (int64)(C._wrap_file_close_capi_4e46dc38ae132ec1(C.swig_type_80(_swig_i_0)))
 	return swig_r
 }
 
@@ -696,7 +720,7 @@ func Reopen(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_reopen_capi_4e46dc38ae132ec1(C.swig_type_77(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_reopen_capi_4e46dc38ae132ec1(C.swig_type_82(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -705,7 +729,7 @@ func Buffer_alloc(arg1 uint64, arg2 uint32, arg3 unsafe.Pointer) (_swig_ret int6
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_buffer_alloc_capi_4e46dc38ae132ec1(C.swig_type_79(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_buffer_alloc_capi_4e46dc38ae132ec1(C.swig_type_84(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -722,7 +746,7 @@ func Socket_tcp_listen(arg1 string, arg2 int64, arg3 int64, arg4 unsafe.Pointer)
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_tcp_listen_capi_4e46dc38ae132ec1(*(*C.swig_type_82)(unsafe.Pointer(&_swig_i_0)), C.swig_type_83(_swig_i_1), C.swig_type_84(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_tcp_listen_capi_4e46dc38ae132ec1(*(*C.swig_type_87)(unsafe.Pointer(&_swig_i_0)), C.swig_type_88(_swig_i_1), C.swig_type_89(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -734,7 +758,7 @@ func Socket_tcp_connect(arg1 string, arg2 int64, arg3 unsafe.Pointer) (_swig_ret
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_tcp_connect_capi_4e46dc38ae132ec1(*(*C.swig_type_86)(unsafe.Pointer(&_swig_i_0)), C.swig_type_87(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_tcp_connect_capi_4e46dc38ae132ec1(*(*C.swig_type_91)(unsafe.Pointer(&_swig_i_0)), C.swig_type_92(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -745,7 +769,7 @@ func Socket_accept(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_accept_capi_4e46dc38ae132ec1(C.swig_type_89(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_accept_capi_4e46dc38ae132ec1(C.swig_type_94(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -754,7 +778,7 @@ func Socket_udp_bind(arg1 string, arg2 int64, arg3 unsafe.Pointer) (_swig_ret in
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_udp_bind_capi_4e46dc38ae132ec1(*(*C.swig_type_91)(unsafe.Pointer(&_swig_i_0)), C.swig_type_92(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_udp_bind_capi_4e46dc38ae132ec1(*(*C.swig_type_96)(unsafe.Pointer(&_swig_i_0)), C.swig_type_97(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -774,7 +798,7 @@ func Socket_recv(arg1 int64, arg2 unsafe.Pointer, arg3 uint64) (_swig_ret int64)
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_recv_capi_4e46dc38ae132ec1(C.swig_type_95(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_96(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_recv_capi_4e46dc38ae132ec1(C.swig_type_100(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_101(_swig_i_2)))
 	return swig_r
 }
 
@@ -783,7 +807,7 @@ func Socket_send(arg1 int64, arg2 unsafe.Pointer, arg3 uint64) (_swig_ret int64)
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int64)(C._wrap_socket_send_capi_4e46dc38ae132ec1(C.swig_type_98(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_99(_swig_i_2)))
+	swig_r = (int64)(C._wrap_socket_send_capi_4e46dc38ae132ec1(C.swig_type_103(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_104(_swig_i_2)))
 	return swig_r
 }
 
@@ -795,7 +819,7 @@ func Socket_recvfrom(arg1 int64, arg2 unsafe.Pointer, arg3 uint64, arg4 unsafe.P
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int64)(C._wrap_socket_recvfrom_capi_4e46dc38ae132ec1(C.swig_type_101(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_102(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_103(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int64)(C._wrap_socket_recvfrom_capi_4e46dc38ae132ec1(C.swig_type_106(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_107(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_type_108(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	return swig_r
 }
 
@@ -806,7 +830,7 @@ func Socket_sendto(arg1 int64, arg2 unsafe.Pointer, arg3 uint64, arg4 string, ar
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int64)(C._wrap_socket_sendto_capi_4e46dc38ae132ec1(C.swig_type_105(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_106(_swig_i_2), *(*C.swig_type_107)(unsafe.Pointer(&_swig_i_3)), C.swig_type_108(_swig_i_4)))
+	swig_r = (int64)(C._wrap_socket_sendto_capi_4e46dc38ae132ec1(C.swig_type_110(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_111(_swig_i_2), *(*C.swig_type_112)(unsafe.Pointer(&_swig_i_3)), C.swig_type_113(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg4
 	}
@@ -817,7 +841,7 @@ func Socket_shutdown(arg1 int64, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_shutdown_capi_4e46dc38ae132ec1(C.swig_type_110(_swig_i_0), C.swig_type_111(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_shutdown_capi_4e46dc38ae132ec1(C.swig_type_115(_swig_i_0), C.swig_type_116(_swig_i_1)))
 	return swig_r
 }
 
@@ -825,7 +849,7 @@ func Socket_take_error(arg1 int64, arg2 unsafe.Pointer) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_take_error_capi_4e46dc38ae132ec1(C.swig_type_113(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_take_error_capi_4e46dc38ae132ec1(C.swig_type_118(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -835,7 +859,7 @@ func Socket_local_address(arg1 int64, arg2 unsafe.Pointer, arg3 int64, arg4 unsa
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_local_address_capi_4e46dc38ae132ec1(C.swig_type_115(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_116(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_local_address_capi_4e46dc38ae132ec1(C.swig_type_120(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_121(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
@@ -845,7 +869,7 @@ func Socket_peer_address(arg1 int64, arg2 unsafe.Pointer, arg3 int64, arg4 unsaf
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int64)(C._wrap_socket_peer_address_capi_4e46dc38ae132ec1(C.swig_type_118(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_119(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int64)(C._wrap_socket_peer_address_capi_4e46dc38ae132ec1(C.swig_type_123(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_type_124(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
@@ -853,13 +877,13 @@ func Socket_set_nodelay(arg1 int64, arg2 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int64)(C._wrap_socket_set_nodelay_capi_4e46dc38ae132ec1(C.swig_type_121(_swig_i_0), C.swig_type_122(_swig_i_1)))
+	swig_r = (int64)(C._wrap_socket_set_nodelay_capi_4e46dc38ae132ec1(C.swig_type_126(_swig_i_0), C.swig_type_127(_swig_i_1)))
 	return swig_r
 }
 
 func Socket_close(arg1 int64) (_swig_ret int64) {
 	var swig_r int64
 	_swig_i_0 := arg1
-	swig_r = (int64)(C._wrap_socket_close_capi_4e46dc38ae132ec1(C.swig_type_124(_swig_i_0)))
+	swig_r = (int64)(C._wrap_socket_close_capi_4e46dc38ae132ec1(C.swig_type_129(_swig_i_0)))
 	return swig_r
 }

@@ -199,7 +199,7 @@ static long long evp_go_result(int32_t status) {
 
 static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memory, uint32_t interest) {
   evpoll_handle handle = io->handle;
-  int32_t status = evpoll_hold(p, handle, name);
+  int32_t status = handle < 0 ? 0 : evpoll_hold(p, handle, name);
   if (status < 0) return status;
   if (memory) io->buffer = EVPOLL_ADDR(memory);
   status = evpoll_submit(p, io, 1);
@@ -211,9 +211,13 @@ static int32_t evpoll_go_do(evpoll *p, evpoll_io *io, uint64_t name, void *memor
     io->length = interest;
     status = evpoll_submit(p, io, 1);
   }
-  evpoll_release(p, handle);
+  if (handle >= 0) evpoll_release(p, handle);
   return status < 0 ? status : 0;
 }
+
+
+int64_t evpoll_go_duplicate(evpoll_handle handle, int32_t is_file, int64_t *copy_out);
+int64_t evpoll_go_keep_alive(evpoll_handle handle, uint32_t seconds);
 
 
 int32_t evpoll_go_path(char *text_out, int32_t capacity);
@@ -265,6 +269,39 @@ long long _wrap_go_do_capi_4e46dc38ae132ec1(evpoll *_swig_go_0, evpoll_io *_swig
   
   
   
+  return _swig_go_result;
+}
+
+
+long long _wrap_go_duplicate_capi_4e46dc38ae132ec1(long long _swig_go_0, long long _swig_go_1, int64_t *_swig_go_2) {
+  evpoll_handle arg1 ;
+  int32_t arg2 ;
+  int64_t *arg3 = (int64_t *) 0 ;
+  int64_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll_handle)_swig_go_0; 
+  arg2 = (int32_t)_swig_go_1; 
+  arg3 = (int64_t *)_swig_go_2; 
+  
+  result = (int64_t)evpoll_go_duplicate(arg1,arg2,arg3);
+  _swig_go_result = result; 
+  
+  return _swig_go_result;
+}
+
+
+long long _wrap_go_keep_alive_capi_4e46dc38ae132ec1(long long _swig_go_0, int _swig_go_1) {
+  evpoll_handle arg1 ;
+  uint32_t arg2 ;
+  int64_t result;
+  long long _swig_go_result;
+  
+  arg1 = (evpoll_handle)_swig_go_0; 
+  arg2 = (uint32_t)_swig_go_1; 
+  
+  result = (int64_t)evpoll_go_keep_alive(arg1,arg2);
+  _swig_go_result = result; 
   return _swig_go_result;
 }
 

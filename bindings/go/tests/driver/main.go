@@ -23,12 +23,9 @@ import (
 	"github.com/evpoll/evpoll/bindings/go"
 )
 
-const lacks = `cancel a read or accept of a net.Conn has no context: its deadline ends it
-early-cancel the same
-queue a second Read waits for the first, before anything is submitted
+const lacks = `queue a second Read waits for the first, before anything is submitted
 loop-thread the loop runs no code of the program's
 stop-limit Close has a limit of its own
-timer time.Timer is Go's
 throw-post there are no callbacks
 throw-timer there are no callbacks
 throw-done there are no callbacks
@@ -42,7 +39,47 @@ var (
 	stopped = map[*evpoll.Loop]chan struct{}{}
 	gates   = map[string]chan struct{}{}
 	threads = map[string]chan func(){}
+	pending = map[string]*ending{}
 )
+
+// An ending ends an operation: by its context, or, since a net.Conn knows none, by a deadline that is
+// over.
+type ending struct {
+	mu        sync.Mutex // guards what follows
+	end       func()     // from its begin to its end
+	cancelled bool
+}
+
+// begin says how the operation is to be ended, and does so if it was cancelled before.
+func (e *ending) begin(end func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.end = end; e.cancelled {
+		end()
+	}
+}
+
+func (e *ending) cancel() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cancelled = true; e.end != nil {
+		e.end()
+	}
+}
+
+// finish is for what has ended: nothing that comes later is to be cancelled. An error by a deadline that
+// meant a cancel is one.
+func (e *ending) finish(err error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.end = nil // it would keep what it is of
+	if e.cancelled && errors.Is(err, os.ErrDeadlineExceeded) {
+		return context.Canceled
+	}
+	return err
+}
+
+var past = time.Unix(1, 0)
 
 func put[T any](name string, object T, of *evpoll.Loop, err error) error {
 	if err == nil {
@@ -136,10 +173,12 @@ type command struct {
 	limit time.Duration
 	all   bool
 	round int
+	*ending
+	of *ending // what a cancel in a round is of
 }
 
 func parse(words []string) (c command) {
-	c.verb = words[0]
+	c.verb, c.ending = words[0], new(ending)
 	for i := 1; i < len(words); i++ {
 		switch {
 		case words[i] == "limit":
@@ -148,6 +187,8 @@ func parse(words []string) (c command) {
 			i++
 		case words[i] == "all":
 			c.all = true
+		case words[i] == "cancelled":
+			c.cancelled = true
 		default:
 			c.words = append(c.words, words[i])
 		}
@@ -174,7 +215,7 @@ func (c command) number(i int) int64 { n, _ := strconv.ParseInt(c.words[i], 10, 
 // takesTime tells whether the command is an operation, which the thread does not wait for.
 func (c command) takesTime() bool {
 	return strings.Contains(" ended pending accept connect read write finish readat writeat append size "+
-		"truncate sync repeat ", " "+c.verb+" ")
+		"truncate sync repeat timer ", " "+c.verb+" ")
 }
 
 // do does it, and says how it ended.
@@ -190,6 +231,8 @@ func (c command) do() (said string) {
 	w := c.words
 	ctx, cancel := c.context()
 	defer cancel()
+	defer c.finish(nil)
+	c.begin(cancel)
 	switch c.verb {
 	case "loop":
 		l, err := evpoll.NewLoop()
@@ -236,8 +279,9 @@ func (c command) do() (said string) {
 	case "accept":
 		l := get[*evpoll.Listener](w[1])
 		l.SetDeadline(c.until())
+		c.begin(func() { l.SetDeadline(past) })
 		s, err := l.AcceptConn()
-		if err != nil {
+		if err = c.finish(err); err != nil {
 			return say(err)
 		}
 		return say(put(w[0], s, loopFor(w[1]), nil), s.RemoteAddr(), s.LocalAddr())
@@ -269,17 +313,29 @@ func (c command) do() (said string) {
 	case "read":
 		s, b := get[*evpoll.Conn](w[0]), make([]byte, c.number(1))
 		s.SetReadDeadline(c.until())
+		c.begin(func() { s.SetReadDeadline(past) })
+		read := s.Read
 		if c.all {
-			n, err := io.ReadFull(s, b)
-			return shown(b[:n], err)
+			read = func(b []byte) (int, error) { return io.ReadFull(s, b) }
 		}
-		n, err := s.Read(b)
-		return shown(b[:n], err)
+		n, err := read(b)
+		return shown(b[:n], c.finish(err))
 	case "write":
 		s, b := get[*evpoll.Conn](w[0]), data(w[1], c.round)
 		s.SetWriteDeadline(c.until())
+		c.begin(func() { s.SetWriteDeadline(past) })
 		n, err := s.Write(b)
-		return say(err, n)
+		return say(c.finish(err), n)
+	case "timer":
+		return say(get[*evpoll.Loop](w[0]).Sleep(ctx, time.Duration(c.number(1))*time.Millisecond))
+	case "cancel":
+		if c.of == nil {
+			mu.Lock()
+			c.of = pending[w[0]]
+			mu.Unlock()
+		}
+		c.of.cancel()
+		return "OK"
 	case "finish":
 		return say(get[*evpoll.Conn](w[0]).CloseWrite())
 	case "same":
@@ -457,6 +513,9 @@ func (c command) repeat(thread string, ended func(said string)) {
 	for round := 0; round < rounds; round++ {
 		var all sync.WaitGroup
 		for _, s := range slots {
+			s.command.ending = new(ending)
+		}
+		for _, s := range slots {
 			s := s
 			if !s.together {
 				all.Wait()
@@ -464,6 +523,10 @@ func (c command) repeat(thread string, ended func(said string)) {
 			all.Add(1)
 			one := s.command
 			one.round = round
+			if one.verb == "cancel" {
+				i, _ := strconv.Atoi(one.words[0][1:])
+				one.of = slots[i-1].command.ending
+			}
 			over := func(said string) {
 				if one.verb == "accept" || one.verb == "listen" {
 					said, _, _ = strings.Cut(said, " ")
@@ -504,6 +567,9 @@ func main() {
 		words := strings.Fields(input.Text())
 		token, where := words[0], words[1]
 		c := parse(words[2:])
+		mu.Lock()
+		pending[token] = c.ending
+		mu.Unlock()
 		if c.verb == "repeat" {
 			c.words = words[3:] // options are its slots'
 		}

@@ -1,8 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Diagnostics;
-using System.Reflection;
-using System.Runtime.Loader;
-
 namespace Evpoll.Interop;
 
 /// <summary>Finds the native library as .NET does, the assembly's own AssemblyLoadContext included,

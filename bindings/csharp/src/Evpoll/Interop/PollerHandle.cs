@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-using Microsoft.Win32.SafeHandles;
-
 namespace Evpoll.Interop;
 
 /// <summary>Owns a poller. A call in another thread holds a reference, so that closing waits for it

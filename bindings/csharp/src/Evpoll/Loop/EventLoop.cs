@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Net;
-using System.Net.Sockets;
-
 namespace Evpoll;
 
 /// <summary>How an <see cref="EventLoop"/> is started.</summary>
@@ -56,13 +53,11 @@ public sealed class EventLoop : IDisposable, IAsyncDisposable {
 
     /// <summary>Runs a function on the loop's thread, where its awaits resume. Ends when its task
     /// does.</summary>
-    public Task Run(Func<Task> function) {
-        ArgumentNullException.ThrowIfNull(function);
-        return Run<object?>(async () => {
+    public Task Run(Func<Task> function) => function == null
+        ? throw new ArgumentNullException(nameof(function)) : Run(async () => {
             await function();
-            return null;
+            return true;
         });
-    }
 
     /// <summary>Runs a function on the loop's thread, and ends with its result.</summary>
     public Task<T> Run<T>(Func<Task<T>> function) {

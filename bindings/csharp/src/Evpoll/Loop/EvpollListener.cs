@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Net;
-
 namespace Evpoll;
 
 /// <summary>Accepts TCP connections on an <see cref="EventLoop"/>. Any thread may use it; dropped

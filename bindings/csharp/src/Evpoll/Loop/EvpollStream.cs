@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Net;
-using System.Net.Sockets;
-
 namespace Evpoll;
 
 /// <summary>A connection as a <see cref="Stream"/>, served by an <see cref="EventLoop"/>: what
@@ -88,6 +85,13 @@ public sealed class EvpollStream : Stream {
         return Take(IoCode.Write, limit, flags: IoFlags.All).Start(buffer, ct);
     }
 
+    /// <summary>Sends what there is room for of several pieces, in one call and without copying them.
+    /// Ends with the bytes sent, 1 or more; else as a write.</summary>
+    public ValueTask<long> SendAsync(in ReadOnlySequence<byte> data, CancellationToken ct = default) =>
+        data.IsEmpty ? new ValueTask<long>(WriteAndCount(data.First, ct))
+            : data.IsSingleSegment ? Take(IoCode.Write, writeLimit).Start(data.First, ct)
+            : Take(IoCode.Writev, writeLimit).Start(data, ct);
+
     /// <summary>Sends count bytes of a file of the same loop, from an offset on, without their
     /// passing through here. Ends with the bytes sent: fewer where the file ends.</summary>
     public ValueTask<long> SendFileAsync(EvpollFile file, long offset, long count,
@@ -143,15 +147,15 @@ public sealed class EvpollStream : Stream {
     /// <remarks>Blocks; refused on the loop's own thread.</remarks>
     public override void Write(byte[] buffer, int offset, int count) {
         ValidateBufferArguments(buffer, offset, count);
-        Block(WriteAndCount(buffer.AsMemory(offset, count)));
+        Block(WriteAndCount(buffer.AsMemory(offset, count), default));
     }
 
-    async Task<int> WriteAndCount(ReadOnlyMemory<byte> buffer) {
-        await WriteAsync(buffer).ConfigureAwait(false);
+    async Task<long> WriteAndCount(ReadOnlyMemory<byte> buffer, CancellationToken ct) {
+        await WriteAsync(buffer, ct).ConfigureAwait(false);
         return buffer.Length;
     }
 
-    int Block(Task<int> task) => Loop.IsCurrent ? throw LoopContext.Refusal()
+    T Block<T>(Task<T> task) => Loop.IsCurrent ? throw LoopContext.Refusal()
         : task.GetAwaiter().GetResult();
 
 #pragma warning disable CS1591 // as in Stream

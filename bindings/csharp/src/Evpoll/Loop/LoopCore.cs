@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Collections.Concurrent;
-
 namespace Evpoll;
 
 /// <summary>The loop's thread and all that belongs to it.
@@ -30,6 +28,7 @@ sealed class LoopCore {
     ExecutionContext? initial;
     int sleeping; // 1: whoever enqueues has to wake
     int turn, rounds;
+    bool again; // the loop's thread alone: what comes of this turn is looked at before it sleeps
     volatile bool closing, over;
 
     // The table, which is its own lock: what is pending, by token; what is idle; what is open.
@@ -169,7 +168,10 @@ sealed class LoopCore {
     }
 
     public void Wake() {
-        if (OnLoop) return;
+        if (OnLoop) {
+            again = true;
+            return;
+        }
         try { Native.evpoll_wake(Poller); }
         catch (ObjectDisposedException) { } // it has ended meanwhile, and somebody runs the queue
     }
@@ -241,9 +243,10 @@ sealed class LoopCore {
         for (int i = 0; i < submitted.Count; i++)
             if (submitted.Owners[i] is { } operation) operation.Turn = turn;
         Interlocked.Exchange(ref sleeping, 1); // before the queue is looked at for the last time
-        bool busy = local.Count > 0 || !remote.IsEmpty || ready.Count > 0;
+        bool busy = again || local.Count > 0 || !remote.IsEmpty || ready.Count > 0;
         int n = Raw.TryTurn([], submitted.Requests.AsSpan(0, submitted.Count), events,
             busy ? 0 : -1);
+        again = false;
         Volatile.Write(ref sleeping, 0);
         for (int i = 0; i < submitted.Count; i++) NoteSubmitted(submitted.Owners[i]);
         bool told = false;

@@ -40,8 +40,8 @@ sealed class LoopHandle {
     public bool IsClosing => Volatile.Read(ref uses) >= Ending;
     public ObjectDisposedException Disposed() => new(name);
     /// <summary>What stands in the order in which it was started.</summary>
-    public static bool IsOrdered(IoCode code) => code is IoCode.Write or IoCode.SendFile
-        or IoCode.Shutdown or IoCode.Append;
+    public static bool IsOrdered(IoCode code) => code is IoCode.Write or IoCode.Writev
+        or IoCode.SendFile or IoCode.Shutdown or IoCode.Append;
     /// <summary>Whether the loop's queue has some of that.</summary>
     public bool Ordered => Volatile.Read(ref ordered) > 0;
     public void Order(int more) => Interlocked.Add(ref ordered, more);

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
-
 namespace Evpoll;
 
 /// <summary>The meter "Evpoll": counters of each loop, by its name.</summary>

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Buffers;
-using System.Threading.Tasks.Sources;
-
 namespace Evpoll;
 
 /// <summary>An operation, and what stands behind its ValueTask; used again when that was awaited.
@@ -13,7 +10,7 @@ namespace Evpoll;
 sealed unsafe class Operation(LoopCore core) : IValueTaskSource, IValueTaskSource<int>,
     IValueTaskSource<long>, IValueTaskSource<PollEvents>, IValueTaskSource<EvpollStream>,
     IThreadPoolWorkItem {
-    const int Starting = 0, Ready = 1, Arrived = 2;
+    const int Starting = 0, Ready = 1, Arrived = 2, MostPieces = 16;
     static readonly Action<object?> Completed = static _ => { };
     static readonly Action<object?> GoOn = static o => ((Operation)o!).Execute();
 
@@ -24,7 +21,8 @@ sealed unsafe class Operation(LoopCore core) : IValueTaskSource, IValueTaskSourc
     public bool Queued; // the loop's thread alone
     object? keep;
     GCHandle pinned; // kept, and pointed at another array each time
-    MemoryHandle memory;
+    readonly List<MemoryHandle> memory = [];
+    IoVector[]? pieces;
     IoAddress[]? addresses;
     CancellationToken cancel;
     CancellationTokenRegistration registration;
@@ -65,19 +63,41 @@ sealed unsafe class Operation(LoopCore core) : IValueTaskSource, IValueTaskSourc
 
     /// <summary>Starts it with memory that is held until it has ended.</summary>
     public Started Start(ReadOnlyMemory<byte> data, CancellationToken ct) {
-        Started started = new(this, version, 0);
         try {
             if (MemoryMarshal.TryGetArray(data, out ArraySegment<byte> segment)) {
                 if (pinned.IsAllocated) pinned.Target = segment.Array;
                 else pinned = GCHandle.Alloc(segment.Array, GCHandleType.Pinned);
                 ref byte first = ref MemoryMarshal.GetArrayDataReference(segment.Array!);
                 Request.Buffer = (ulong)Unsafe.AsPointer(ref Unsafe.Add(ref first, segment.Offset));
-            } else Request.Buffer = (ulong)(memory = data.Pin()).Pointer;
-        } catch (Exception e) { // a MemoryManager's, or a buffer that was disposed
-            End(e);
-            return started;
-        }
+            } else Request.Buffer = (ulong)Pin(data);
+        } catch (Exception e) { return Failed(e); }
         Request.Length = (ulong)data.Length;
+        return Start(ct);
+    }
+
+    /// <summary>A MemoryManager has thrown, or a buffer was disposed.</summary>
+    Started Failed(Exception e) {
+        End(e);
+        return new(this, version, 0);
+    }
+
+    void* Pin(ReadOnlyMemory<byte> data) {
+        memory.Add(data.Pin());
+        return memory[^1].Pointer;
+    }
+
+    /// <summary>As above, with as many pieces as an entry takes.</summary>
+    public Started Start(in ReadOnlySequence<byte> data, CancellationToken ct) {
+        pieces ??= GC.AllocateArray<IoVector>(MostPieces, pinned: true);
+        try {
+            foreach (ReadOnlyMemory<byte> piece in data) {
+                if (memory.Count == MostPieces) break;
+                if (piece.IsEmpty) continue;
+                pieces[memory.Count] = new() { Length = (ulong)piece.Length, Address = (ulong)Pin(piece) };
+            }
+        } catch (Exception e) { return Failed(e); }
+        Request.Buffer = (ulong)Unsafe.AsPointer(ref pieces[0]);
+        Request.Length = (ulong)memory.Count;
         return Start(ct);
     }
 
@@ -219,9 +239,10 @@ sealed unsafe class Operation(LoopCore core) : IValueTaskSource, IValueTaskSourc
         registration.Dispose();
         registration = default;
         if (pinned.IsAllocated) pinned.Target = null;
-        try { memory.Dispose(); }
-        catch (Exception e) { core.Report(e); }
-        memory = default;
+        foreach (MemoryHandle handle in memory)
+            try { handle.Dispose(); }
+            catch (Exception e) { core.Report(e); }
+        memory.Clear();
         (Handle, File, keep, error) = (null, null, null, failure);
         done = true;
         // The awaiter may arrive at the same time, in another thread: whoever is second schedules.

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Net;
-using System.Text;
-
 namespace Evpoll;
 
 unsafe partial struct IoAddress {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Diagnostics.CodeAnalysis;
-
 namespace Evpoll;
 
 /// <summary>A call of evpoll's, or an operation, failed. Programs decide by
@@ -28,11 +26,6 @@ public sealed class EvpollException(Status status, int osCode, string message) :
         Of((Status)status, Native.evpoll_os_error(), what);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static int Check(int result, [CallerMemberName] string what = "") {
-        if (result < 0) Throw(result, what);
-        return result;
-    }
-
-    [DoesNotReturn]
-    static void Throw(int status, string what) => throw OfCall(status, what);
+    internal static int Check(int result, [CallerMemberName] string what = "") =>
+        result < 0 ? throw OfCall(result, what) : result;
 }

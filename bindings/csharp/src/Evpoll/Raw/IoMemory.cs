@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Numerics;
-
 namespace Evpoll;
 
 /// <summary>Memory that no collector moves. An <see cref="EventLoop"/> takes any memory; this is

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-using System.Text;
-
 namespace Evpoll;
 
 /// <summary>The poller as C has it: one wait for readiness and completions, by numbers and tokens.

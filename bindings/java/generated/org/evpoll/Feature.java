@@ -7,7 +7,7 @@ import java.util.Set;
 
 /** What a poller can do. */
 public enum Feature {
-  /** {@code EVPOLL_PRIORITY} can be an interest. */
+  /** {@link Interest#PRIORITY} can be an interest. */
   PRIORITY(0x1),
   /** {@link Mode#OPERATIONS} serves regular files and block devices. */
   FILE_IO(0x2),
@@ -19,7 +19,7 @@ public enum Feature {
   PIPE_IO(0x10),
   /** {@code evpoll_aio_open()} is served. */
   FOREIGN_AIO(0x20),
-  /** {@code evpoll_add()} takes pipes and devices, not only sockets. */
+  /** {@link Poller#add} takes pipes and devices, not only sockets. */
   ANY_HANDLE(0x40);
 
   final int bit;

@@ -19,7 +19,7 @@ public enum FileFlag {
   TRUNCATE(0x10),
   /** Past the page cache: aligned buffers, offsets and lengths. */
   DIRECT(0x20),
-  /** With WRITE: for {@code EVPOLL_OP_APPEND}; a lock keeps others out. */
+  /** With WRITE: for {@link Operations#append}; a lock keeps others out. */
   APPEND(0x40),
   /** With CREATE and WRITE: the new name is on the disk when open returns. */
   DURABLE(0x80);

@@ -6,9 +6,9 @@ package org.evpoll;
 public enum Mode {
   /** Reported by every wait while it is true. */
   LEVEL(0),
-  /** Reported when it becomes true; {@code evpoll_rearm()} after WOULD_BLOCK. */
+  /** Reported when it becomes true; {@link Poller#rearm} after WOULD_BLOCK. */
   EDGE(1),
-  /** One event, then silence until {@code evpoll_rearm()} or {@code evpoll_modify()}. */
+  /** One event, then silence until {@link Poller#rearm} or {@link Poller#modify}. */
   ONESHOT(2),
   /** evpoll does what is submitted and reports it done; interest 0. */
   OPERATIONS(3);

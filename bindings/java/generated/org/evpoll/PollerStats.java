@@ -6,15 +6,15 @@ import java.nio.ByteBuffer;
 import org.evpoll.internal.Layout;
 
 /**
- * Counters since {@code evpoll_open()}. Grows with minor versions.
+ * Counters since {@link Poller#open}. Grows with minor versions.
  *
  * @param poolThreads worker threads alive now
- * @param waits calls of {@code evpoll_wait()} and {@code evpoll_turn()} that got to wait
+ * @param waits calls of {@link Poller#waitFor} and {@link Poller#turn} that got to wait
  * @param events events delivered
  * @param wakes {@code EVPOLL_WAKE} events delivered
  * @param posts {@code EVPOLL_POST} events delivered
  * @param spuriousReturns times the kernel woke a waiter that found nothing to deliver
- * @param rearms successful {@code evpoll_rearm()}
+ * @param rearms successful {@link Poller#rearm}
  * @param staleHits kernel events dropped since their registration had ended
  * @param setRebuilds times the kernel's set was rebuilt to get rid of stale hits
  * @param ioSubmitted operations accepted, and entries that ended inline

@@ -27,7 +27,7 @@ public enum Status {
   AGAIN(-8),
   /** Not ready, and asked not to wait. */
   WOULD_BLOCK(-9),
-  /** {@code evpoll_close()} ran out of time, or the network did. */
+  /** {@link Poller#close} ran out of time, or the network did. */
   TIMEOUT(-10),
   /** The poller was shut down and has nothing left to deliver. */
   SHUTDOWN(-11),

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Objects;
-import org.evpoll.internal.NativeConstants;
 
 /** Reads into arrays: at once, or when the stream has become readable. */
 final class BlockingInput extends InputStream {
@@ -23,9 +24,9 @@ final class BlockingInput extends InputStream {
     Objects.checkFromIndexSize(at, length, bytes.length);
     if (length == 0) return 0;
     for (;;) {
-      int n = stream.moveNow(NativeConstants.EVPOLL_OP_READ, bytes, at, length);
+      int n = stream.moveNow(EVPOLL_OP_READ, bytes, at, length);
       if (n >= 0) return n == 0 ? -1 : n;
-      stream.poll(NativeConstants.EVPOLL_READABLE).await();
+      stream.poll(EVPOLL_READABLE).await();
     }
   }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
-import org.evpoll.internal.NativeConstants;
 
 /** Writes arrays: at once, or when the stream takes more. */
 final class BlockingOutput extends OutputStream {
@@ -26,7 +27,7 @@ final class BlockingOutput extends OutputStream {
     writing.lock();
     try {
       for (int end = at + length; at < end;) {
-        int n = stream.moveNow(NativeConstants.EVPOLL_OP_WRITE, bytes, at, end - at);
+        int n = stream.moveNow(EVPOLL_OP_WRITE, bytes, at, end - at);
         if (n >= 0) {
           at += n;
         } else {

@@ -3,14 +3,17 @@ package org.evpoll;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.stream.Stream;
 
 /** Direct buffers: new ones, and a pool of those that were used before. */
 public final class Buffers {
   private static final int SMALLEST = 6; // 64 bytes
   private static final int LARGEST = 20; // 1 MiB
   private static final long MOST_POOLED = 64L << 20;
-  private static final ByteBuffer[][] POOL = new ByteBuffer[LARGEST + 1][0];
-  private static final int[] POOLED = new int[LARGEST + 1]; // POOL is held for it, and what follows
+  private static final List<ArrayDeque<ByteBuffer>> POOL =
+      Stream.generate(ArrayDeque<ByteBuffer>::new).limit(LARGEST + 1).toList(); // held, by kind
   private static long pooledBytes;
 
   private Buffers() {}
@@ -25,9 +28,8 @@ public final class Buffers {
     int kind = kind(size);
     if (kind > LARGEST) return ByteBuffer.allocateDirect(size);
     synchronized (POOL) {
-      if (POOLED[kind] > 0) {
-        ByteBuffer buffer = POOL[kind][--POOLED[kind]];
-        POOL[kind][POOLED[kind]] = null;
+      ByteBuffer buffer = POOL.get(kind).poll();
+      if (buffer != null) {
         pooledBytes -= 1L << kind;
         return buffer.order(ByteOrder.BIG_ENDIAN).clear().limit(size);
       }
@@ -46,9 +48,7 @@ public final class Buffers {
     if (!buffer.isDirect() || kind > LARGEST || buffer.capacity() != 1 << kind) return;
     synchronized (POOL) {
       if (pooledBytes + (1L << kind) > MOST_POOLED) return;
-      if (POOLED[kind] == POOL[kind].length)
-        POOL[kind] = java.util.Arrays.copyOf(POOL[kind], Math.max(8, POOLED[kind] * 2));
-      POOL[kind][POOLED[kind]++] = buffer;
+      POOL.get(kind).push(buffer);
       pooledBytes += 1L << kind;
     }
   }

@@ -3,12 +3,14 @@ package org.evpoll;
 
 import java.lang.ref.Reference;
 import java.net.InetSocketAddress;
+import java.nio.channels.UnresolvedAddressException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BiConsumer;
 import org.evpoll.internal.Native;
+import org.evpoll.internal.NativeConstants;
 
 /**
  * A thread that waits for sockets, files and timers, and calls back. Callbacks run on that thread,
@@ -20,7 +22,7 @@ import org.evpoll.internal.Native;
  * other threads start go there at once. A loop that is dropped, with all that lives on it and
  * nothing under way, ends by itself.
  */
-public final class EventLoop implements AutoCloseable, Executor {
+public final class EventLoop extends PollerTold implements AutoCloseable, Executor {
   final Loop core;
 
   private EventLoop(Loop core) {
@@ -29,58 +31,121 @@ public final class EventLoop implements AutoCloseable, Executor {
     core.thread.start();
   }
 
-  /** Starts a loop. */
+  /**
+   * {@return a new loop}
+   *
+   * @throws EvpollException {@link Status#LIMIT} ...
+   */
   public static EventLoop start() throws EvpollException {
     return start("evpoll", PollerOptions.DEFAULT);
   }
 
-  /** Starts a loop: its thread, a daemon, gets the name; its poller has a single waiter. */
+  /**
+   * {@return a new loop, whose poller has a single waiter}
+   *
+   * @param name of its thread, a daemon
+   * @param options how to open its poller
+   * @throws EvpollException {@link Status#INVALID}: an option is out of range
+   */
   public static EventLoop start(String name, PollerOptions options) throws EvpollException {
     return new EventLoop(new Loop(name, options));
   }
 
-  /** Listens for TCP connections; port 0 picks a free one. */
+  /**
+   * Listens for TCP connections.
+   *
+   * @param address of this machine; port 0 picks a free one
+   * @return the listener
+   * @throws EvpollException {@link Status#ADDRESS_IN_USE} ...
+   */
   public TcpListener listen(InetSocketAddress address) throws EvpollException {
-    return TcpListener.open(this, address);
+    long socket = Handles.listen(host(address), address.getPort(), 0);
+    Handle handle = Handle.own(core, socket, Handles::closeSocket);
+    return new TcpListener(this, handle, Handles.localAddress(socket));
   }
 
   /**
-   * Connects by TCP. Names were looked up by who made the address: one that nobody knew is an
-   * {@link java.nio.channels.UnresolvedAddressException}.
+   * Connects by TCP.
+   *
+   * @param address to which; names were looked up by who made it: one that nobody knew is an {@link
+   * UnresolvedAddressException}
+   * @return the connection
    */
   public IoFuture<TcpStream> connect(InetSocketAddress address) {
-    return TcpStream.connect(this, address);
+    String host = host(address);
+    try {
+      long socket = Handles.connect(host, address.getPort());
+      Handle handle = Handle.own(core, socket, Handles::closeSocket);
+      TcpStream stream = new TcpStream(this, handle, address, Handles.localAddress(socket));
+      return stream.start("connect", null, 0, 0, NativeConstants.EVPOLL_OP_CONNECT, 0,
+          n -> stream).whenComplete((made, failure) -> {
+            if (failure != null) stream.close();
+          });
+    } catch (EvpollException e) {
+      return IoFuture.ended(core, null, e);
+    }
+  }
+
+  /** The address as the library wants it, which looks no names up. */
+  private static String host(InetSocketAddress address) {
+    if (address.isUnresolved()) throw new UnresolvedAddressException();
+    return address.getAddress().getHostAddress();
   }
 
   /**
-   * Takes over a connected, non-blocking socket, or a pipe (an fd, or a SOCKET on Windows): it is
-   * closed with the stream, which has no addresses. After a failure it stays the caller's.
+   * Takes over a socket or a pipe.
+   *
+   * @param descriptor a connected, non-blocking one (an fd, or a SOCKET on Windows); after a
+   * failure it stays the caller's
+   * @return its stream, which has no addresses, and closes it
+   * @throws EvpollException {@link Status#UNSUPPORTED}: it is something else ...
    */
   public TcpStream adopt(long descriptor) throws EvpollException {
     return new TcpStream(this, new Handle(core, descriptor, true), null, null);
   }
 
   /**
-   * Waits for a descriptor of the caller's (an fd, or a SOCKET on Windows). It stays the caller's,
-   * who keeps it open until the result's {@code closed()} is complete.
+   * Waits for a descriptor of the caller's.
+   *
+   * @param descriptor an fd, or a SOCKET on Windows; it stays the caller's, who keeps it open until
+   * the result's {@code closed()} is complete
+   * @return what waits for it
+   * @throws EvpollException {@link Status#UNSUPPORTED}: it cannot be polled ...
    */
   public Descriptor watch(long descriptor) throws EvpollException {
     return new Descriptor(this, new Handle(core, descriptor, false));
   }
 
-  /** Opens a file, for which it may wait for the file system; no flags: {@link FileFlag#READ}. */
+  /**
+   * Opens a file, for which it may wait for the file system.
+   *
+   * @param path which file
+   * @param flags none: {@link FileFlag#READ}
+   * @return the file
+   * @throws EvpollException {@link Status#NOT_FOUND}, {@link Status#ACCESS} ...
+   */
   public AsyncFile openFile(Path path, FileFlag... flags) throws EvpollException {
-    return AsyncFile.open(this, path.toString(), flags);
+    return openFile(path.toString(), flags);
   }
 
-  /** As above, by a name that may have any characters, whatever the locale. */
+  /**
+   * As above, by a name that may have any characters, whatever the locale.
+   *
+   * @param path which file
+   * @param flags none: {@link FileFlag#READ}
+   * @return the file
+   * @throws EvpollException {@link Status#NOT_FOUND}, {@link Status#ACCESS} ...
+   */
   public AsyncFile openFile(String path, FileFlag... flags) throws EvpollException {
-    return AsyncFile.open(this, path, flags);
+    long file = Handles.open(path, flags);
+    return new AsyncFile(this, Handle.own(core, file, Handles::close), path);
   }
 
   /**
    * Runs a task on the loop's thread, soon; those of one thread in order. After the loop's end it
    * is a {@link RejectedExecutionException}.
+   *
+   * @param task what to run
    */
   @Override
   public void execute(Runnable task) {
@@ -90,17 +155,31 @@ public final class EventLoop implements AutoCloseable, Executor {
     Reference.reachabilityFence(this);
   }
 
-  /** Makes a timer, which is not set, for a task that runs on the loop's thread. */
+  /**
+   * {@return a timer, which is not set}
+   *
+   * @param task what runs on the loop's thread
+   */
   public Timer timer(Runnable task) { return new Timer(this, task); }
 
-  /** Runs a task on the loop's thread after some time, 0 or more. */
+  /**
+   * Runs a task on the loop's thread after some time.
+   *
+   * @param delay 0 or more
+   * @param task what to run
+   * @return its timer
+   */
   public Timer schedule(Duration delay, Runnable task) {
     Timer timer = timer(task);
     timer.set(delay);
     return timer;
   }
 
-  /** Waits for a time, 0 or more, as an operation: it can be cancelled, and ends with the loop. */
+  /**
+   * {@return the end of a time, as an operation: it can be cancelled, and ends with the loop}
+   *
+   * @param time 0 or more
+   */
   public IoFuture<Void> delay(Duration time) {
     IoFuture<Void> future = new IoFuture<>(core, null, "a delay", n -> {
       Reference.reachabilityFence(this); // the loop is not dropped meanwhile
@@ -122,20 +201,16 @@ public final class EventLoop implements AutoCloseable, Executor {
   /**
    * Chooses what becomes of what callbacks throw; by default it goes to the thread's uncaught
    * exception handler. It is called where the callback ran; the loop goes on, also if it throws.
+   *
+   * @param handler called with the thread and what was thrown
    */
   public void onError(BiConsumer<Thread, Throwable> handler) { core.errors = handler; }
 
   /** {@return true in callbacks of this loop} */
   public boolean isLoopThread() { return core.isHere(); }
 
-  /** {@return the counters}; {@link ClosedPollerException} after the end, as the next two. */
-  public PollerStats stats() throws EvpollException { return core.poller.stats(); }
-
-  /** {@return what serves this loop and where its limits are} */
-  public PollerInfo info() throws EvpollException { return core.poller.info(); }
-
-  /** {@return what serves this loop, and why not something better, a line for each part} */
-  public String describe() throws EvpollException { return core.poller.describe(); }
+  @Override
+  Poller poller() { return core.poller; }
 
   /**
    * Ends the loop: all that lives on it is closed, operations are cancelled, and every future
@@ -145,12 +220,22 @@ public final class EventLoop implements AutoCloseable, Executor {
   @Override
   public void close() { close(Duration.ofSeconds(20)); }
 
-  /** As {@link #close()}, with a time of one's own; false: it has not ended, close it again. */
+  /**
+   * As {@link #close()}, with a time of one's own.
+   *
+   * @param timeout how long to wait
+   * @return false if it has not ended: close it again
+   */
   public boolean close(Duration timeout) {
     core.requestStop();
     return awaitEnd(timeout);
   }
 
-  /** Waits until the loop has ended, but not on the thread of a loop; false: it has not. */
+  /**
+   * Waits until the loop has ended, but not on the thread of a loop.
+   *
+   * @param timeout how long
+   * @return false if it has not
+   */
   public boolean awaitEnd(Duration timeout) { return core.awaitEnd(timeout); }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import org.evpoll.internal.Native;
-import org.evpoll.internal.NativeConstants;
 
 /**
  * A descriptor that is registered with a loop: what remains of a {@link Resource} when nobody knows
@@ -38,10 +39,25 @@ final class Handle extends Completion implements Runnable {
     loop.enter();
     try {
       EvpollException.check("add", Native.evpoll_add(loop.pointer, number, token, 0,
-          NativeConstants.EVPOLL_OPERATIONS));
+          EVPOLL_OPERATIONS));
       loop.open.add(this);
     } finally {
       loop.gate.leave();
+    }
+  }
+
+  /** What closes a descriptor that could not be registered. */
+  interface Closer {
+    void close(long number) throws EvpollException;
+  }
+
+  /** The same for a new descriptor, which is closed after a failure. */
+  static Handle own(Loop loop, long number, Closer closer) throws EvpollException {
+    try {
+      return new Handle(loop, number, true);
+    } catch (EvpollException e) {
+      closer.close(number);
+      throw e;
     }
   }
 

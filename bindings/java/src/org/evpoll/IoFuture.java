@@ -30,7 +30,7 @@ public final class IoFuture<T> extends Completion {
   private volatile Resource of; // this and the next are forgotten at the end, for the collector
   private Convert<T> convert;
   Handle file; // that the operation names beside its own
-  private ByteBuffer copy; // goes back to the pool
+  ByteBuffer pooled; // goes back to the pool
 
   IoFuture(Loop loop, Resource of, String what, Convert<T> convert) {
     this.loop = loop;
@@ -39,27 +39,16 @@ public final class IoFuture<T> extends Completion {
     this.convert = convert;
   }
 
-  static <T> IoFuture<T> of(Loop loop, T value) {
+  /** One that has ended: with a failure, unless that is null. */
+  static <T> IoFuture<T> ended(Loop loop, T value, EvpollException failure) {
     IoFuture<T> future = new IoFuture<>(loop, null, null, null);
-    future.done.complete(value);
+    future.complete(value, failure);
     return future;
   }
 
-  static <T> IoFuture<T> failed(Loop loop, EvpollException why) {
-    IoFuture<T> future = new IoFuture<>(loop, null, null, null);
-    future.done.completeExceptionally(why);
-    return future;
-  }
-
-  IoFuture<T> finallyGive(ByteBuffer pooled) {
-    synchronized (this) {
-      if (!done.isDone()) {
-        copy = pooled;
-        return this;
-      }
-    }
-    Buffers.give(pooled);
-    return this;
+  private void complete(T value, EvpollException failure) {
+    if (failure == null) done.complete(value);
+    else done.completeExceptionally(failure);
   }
 
   @Override
@@ -72,22 +61,18 @@ public final class IoFuture<T> extends Completion {
     } catch (EvpollException e) {
       failure = e;
     }
-    ByteBuffer back;
-    synchronized (this) {
-      back = copy;
-      copy = null;
-      of = null;
-      convert = null;
-    }
-    if (back != null) Buffers.give(back);
-    if (failure == null) done.complete(value);
-    else done.completeExceptionally(failure);
+    if (pooled != null) Buffers.give(pooled);
+    pooled = null;
+    of = null;
+    convert = null;
+    complete(value, failure);
   }
 
   /**
-   * Waits for the end, and returns what the operation yields. An interrupt asks for the end, and is
-   * an {@link InterruptedIOException} if that was in time; the thread stays interrupted.
+   * Waits for the end. An interrupt asks for it, and is an {@link InterruptedIOException} if that
+   * was in time; the thread stays interrupted.
    *
+   * @return what the operation yields
    * @throws EvpollException if it failed: {@link Status#CANCELLED}, {@link Status#EXPIRED}, {@link
    * Status#BAD_HANDLE} (its object was closed), {@link Status#SHUTDOWN} (its loop was) ...
    * @throws IllegalStateException on the thread of a loop, which must not wait
@@ -129,8 +114,11 @@ public final class IoFuture<T> extends Completion {
   }
 
   /**
-   * Gives it a time limit from now on, 0 or more, in place of the one that it has; then it ends
-   * with {@link Status#EXPIRED}. One that is too long to be counted is none.
+   * Gives it a time limit in place of the one that it has; then it ends with {@link
+   * Status#EXPIRED}.
+   *
+   * @param time from now on, 0 or more; one that is too long to be counted is none
+   * @return this
    */
   public IoFuture<T> limit(Duration time) {
     long nanos = Loop.nanos(time);
@@ -143,6 +131,9 @@ public final class IoFuture<T> extends Completion {
    * Has something done at the end, with the value or the failure: at once if that has come, else on
    * the loop's thread, or, if the operation ends in the call of another thread that starts it,
    * there. What it throws goes to {@link EventLoop#onError}.
+   *
+   * @param action called with one of them, the other one being null
+   * @return this
    */
   public IoFuture<T> whenComplete(BiConsumer<? super T, ? super EvpollException> action) {
     done.whenComplete((value, failure) -> {

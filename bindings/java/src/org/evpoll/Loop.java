@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -12,7 +14,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiConsumer;
 import org.evpoll.internal.Native;
-import org.evpoll.internal.NativeConstants;
 
 /**
  * What runs an {@link EventLoop}, and does not know it, so that one that is dropped can end.
@@ -22,21 +23,14 @@ import org.evpoll.internal.NativeConstants;
  * of the same handle that are not given yet: then they are left to it, so that they come behind
  * those. Nobody ever waits for the loop's thread.
  *
- * <p>{@code kind} is an operation's code, and its flags times 256. Who is told, {@code to}, is a
- * {@link Completion} or an {@link IoHandler}; {@code of} is kept alive meanwhile. A buffer begins
- * at its own address, if there is one, plus {@code at}.
+ * <p>What a {@link Slots.Slot} says of an operation, {@link #start} says too.
  */
 final class Loop {
   static final long NONE = -1;
   private static final long UNDER_WAY = Long.MIN_VALUE; // evp_start's
   private static final int MOST_ENTRIES = 128;
   private static final int MOST_TASKS = 4096;
-  private static final int BAD_HANDLE = NativeConstants.EVPOLL_ERR_BAD_HANDLE;
-  private static final int CANCELLED = NativeConstants.EVPOLL_ERR_CANCELLED;
-  private static final int EXPIRED = NativeConstants.EVPOLL_ERR_EXPIRED;
-  private static final int SHUTDOWN = NativeConstants.EVPOLL_ERR_SHUTDOWN;
-  private static final int CLOSE = NativeConstants.EVPOLL_OP_CLOSE;
-  private static final int READ = NativeConstants.EVPOLL_OP_READ;
+  private static final long MOST_MILLIS = 0xFFFFFFFFL;
 
   /** A loop's thread, on which nothing may block. */
   static final class LoopThread extends Thread {
@@ -67,7 +61,6 @@ final class Loop {
   private final Operations entries = new Operations(MOST_ENTRIES);
   private final Events events = new Events(1024);
   private final Place[] places = new Place[4096]; // by hash, four for each
-  private final Slots.Entry ended = new Slots.Entry();
   private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
   private final AtomicBoolean woken = new AtomicBoolean();
   private volatile long done; // turns whose entries were given
@@ -98,61 +91,54 @@ final class Loop {
   /** Starts an operation: by any thread. */
   void start(Resource of, ByteBuffer buffer, long at, long length, int kind, long offset,
       Object to) {
-    if (isHere()) {
-      queue(of.handle, of, buffer, at, length, kind, offset, to);
-    } else if (of.handle.isBehind()) {
-      of.handle.hops.incrementAndGet();
-      execute(() -> {
-        queue(of.handle, of, buffer, at, length, kind, offset, to);
-        of.handle.hops.decrementAndGet();
-      }, () -> finish(to, of, buffer, kind, SHUTDOWN, 0));
-    } else if (gate.enter()) {
-      try {
-        give(of.handle, of, buffer, at, length, kind, offset, to);
-      } finally {
-        gate.leave();
-      }
-    } else {
-      finish(to, of, buffer, kind, SHUTDOWN, 0);
-    }
+    start(slots.take(of, of.handle, buffer, at, length, kind, offset, to));
   }
 
   void startTimer(Completion timer, long due) {
-    int kind = NativeConstants.EVPOLL_OP_TIMER | NativeConstants.EVPOLL_OPF_ABSOLUTE << 8;
+    int kind = EVPOLL_OP_TIMER | EVPOLL_OPF_ABSOLUTE << 8;
+    start(slots.take(null, null, null, 0, 0, kind, due, timer));
+  }
+
+  private void start(Slots.Slot slot) {
+    Handle handle = slot.handle;
     if (isHere()) {
-      queue(null, null, null, 0, 0, kind, due, timer);
+      queue(slot);
+    } else if (handle != null && handle.isBehind()) {
+      handle.hops.incrementAndGet();
+      execute(() -> {
+        queue(slot);
+        handle.hops.decrementAndGet();
+      }, () -> finish(slot, EVPOLL_ERR_SHUTDOWN, 0));
     } else if (gate.enter()) {
       try {
-        give(null, null, null, 0, 0, kind, due, timer);
+        give(slot);
       } finally {
         gate.leave();
       }
     } else {
-      finish(timer, null, null, kind, SHUTDOWN, 0);
+      finish(slot, EVPOLL_ERR_SHUTDOWN, 0);
     }
   }
 
   /** On the loop's thread: for the next call. */
-  private void queue(Handle handle, Resource of, ByteBuffer buffer, long at, long length, int kind,
-      long offset, Object to) {
-    if (entries.count() == MOST_ENTRIES) flush(); // before the handle is told in which turn
-    Handle file = to instanceof IoFuture<?> future ? future.file : null;
-    if (handle != null && !handle.follow() && to != handle || file != null && !file.follow()) {
-      execute(() -> finish(to, of, buffer, kind, BAD_HANDLE, 0), null);
+  private void queue(Slots.Slot slot) {
+    if (entries.count == MOST_ENTRIES) flush(); // before the handle is told in which turn
+    Handle handle = slot.handle;
+    Handle file = slot.file();
+    if (handle != null && !handle.follow() && slot.to != handle || file != null && !file.follow()) {
+      execute(() -> finish(slot, EVPOLL_ERR_BAD_HANDLE, 0), null);
       return;
     }
-    long token = slots.reserve(to, of, buffer, kind);
-    if (to instanceof Completion completion) {
-      completion.token = token; // and then the look: who cancels does it the other way round
+    if (slot.to instanceof Completion completion) {
+      completion.token = slot.token; // and then the look: who cancels does it the other way round
       if (completion.cancelled) {
-        finish(token, CANCELLED, 0);
+        finish(slot, EVPOLL_ERR_CANCELLED, 0);
         return;
       }
     }
-    int code = kind & 0xFF;
-    entries.put(code, kind >> 8, handle == null ? -1 : handle.number, offset,
-        buffer == null ? at : at + address(buffer), length,
-        of == null ? 0 : of.timeoutMs, token);
+    entries.put(slot.kind & 0xFF, handle == null ? -1 : handle.number, slot.offset,
+        slot.buffer == null ? slot.at : slot.at + address(slot.buffer), slot.length, slot.token);
+    entries.flag(slot.kind >> 8).limit(slot.of == null ? 0 : slot.of.timeoutMs);
   }
 
   /** Where a buffer is, which is a native call the first time. */
@@ -170,35 +156,37 @@ final class Loop {
   }
 
   /** On any other thread, inside of the gate: at once. */
-  private void give(Handle handle, Resource of, ByteBuffer buffer, long at, long length, int kind,
-      long offset, Object to) {
+  private void give(Slots.Slot slot) {
+    Handle handle = slot.handle;
+    Object to = slot.to;
+    long token = slot.token;
     long number = handle == null ? -1 : handle.number;
-    long token = slots.reserve(to, of, buffer, kind);
-    if (to instanceof Completion completion) completion.token = token;
+    Completion completion = to instanceof Completion told ? told : null;
+    if (completion != null) completion.token = token;
     // What a handler or a timer does belongs to the loop's thread, and comes by an event.
     boolean here = to instanceof IoFuture || to == handle;
-    Handle file = to instanceof IoFuture<?> future ? future.file : null;
+    Handle file = slot.file();
     boolean locks = handle != null && !handle.owned;
     if (locks) handle.naming.lock();
     long answer = file == null ? 0 : Native.evpoll_hold(pointer, file.number, file.token);
-    boolean held = file != null && answer >= 0;
-    if (answer < 0) answer = (long) BAD_HANDLE << 32;
-    else
+    if (answer < 0) {
+      answer = (long) EVPOLL_ERR_BAD_HANDLE << 32;
+    } else {
       answer = Native.evp_start(pointer, number, handle == null ? 0 : handle.token, token,
-          kind & 0xFF, kind >> 8 | (here ? NativeConstants.EVPOLL_OPF_INLINE : 0), offset, buffer,
-          at, length, of == null ? 0 : of.timeoutMs);
-    if (held) Native.evpoll_release(pointer, file.number);
+          slot.kind & 0xFF, slot.kind >> 8 | (here ? EVPOLL_OPF_INLINE : 0), slot.offset,
+          slot.buffer, slot.at, slot.length, slot.of == null ? 0 : slot.of.timeoutMs);
+      if (file != null) Native.evpoll_release(pointer, file.number);
+    }
     if (locks) handle.naming.unlock();
     if (answer == UNDER_WAY) {
-      if (to instanceof Completion completion && completion.cancelled)
+      if (completion != null && completion.cancelled)
         Native.evpoll_cancel_token(pointer, number, token);
       return;
     }
-    slots.release(token, new Slots.Entry());
     int status = answer < 0 ? (int) (answer >> 32) : 0;
     long result = answer < 0 ? (int) answer : answer;
-    if (here) finish(to, of, buffer, kind, status, result);
-    else execute(() -> finish(to, of, buffer, kind, status, result), null);
+    if (here) finish(slot, status, result);
+    else execute(() -> finish(slot, status, result), null);
   }
 
   /** Asks for the end of an operation. */
@@ -206,7 +194,7 @@ final class Loop {
     long token = of.token;
     long number = handle == null ? -1 : handle.number;
     if (isHere()) {
-      if (entries.drop(token)) finish(token, CANCELLED, 0);
+      if (entries.drop(token)) finish(slots.find(token), EVPOLL_ERR_CANCELLED, 0);
       else Native.evpoll_cancel_token(pointer, number, token);
     } else if (token != NONE && gate.enter()) {
       long answer = Native.evpoll_cancel_token(pointer, number, token);
@@ -221,6 +209,7 @@ final class Loop {
     long token = of.token;
     long number = handle == null ? -1 : handle.number;
     if (isHere()) {
+      if (nanos / 1_000_000 >= MOST_MILLIS) flush(); // an entry cannot hold it
       if (!entries.retime(token, nanos)) Native.evpoll_retime(pointer, number, token, nanos);
     } else if (gate.enter()) {
       long answer = Native.evpoll_retime(pointer, number, token, nanos);
@@ -246,18 +235,18 @@ final class Loop {
   }
 
   private void closeInside(Handle handle, int flags) {
-    int kind = CLOSE | flags << 8;
-    if (handle.owned && isHere()) {
-      queue(handle, null, null, 0, 0, kind, 0, handle);
-    } else if (handle.owned) {
-      give(handle, null, null, 0, 0, kind, 0, handle);
-    } else {
-      if (isHere()) flush();
-      handle.naming.lock(); // so nobody is inside of a call that names it
-      Native.evpoll_remove(pointer, handle.number, handle.token);
-      handle.naming.unlock();
-      handle.end(0, 0);
+    if (handle.owned) {
+      int kind = EVPOLL_OP_CLOSE | flags << 8;
+      Slots.Slot slot = slots.take(null, handle, null, 0, 0, kind, 0, handle);
+      if (isHere()) queue(slot);
+      else give(slot);
+      return;
     }
+    if (isHere()) flush();
+    handle.naming.lock(); // so nobody is inside of a call that names it
+    Native.evpoll_remove(pointer, handle.number, handle.token);
+    handle.naming.unlock();
+    handle.end(0, 0);
   }
 
   /** The turn that entries are put in for now. */
@@ -271,9 +260,9 @@ final class Loop {
 
   /** On the loop's thread: gives the entries to the library now. */
   void flush() {
-    if (entries.count() == 0) return;
-    giving = entries.count() - 1;
-    Native.evpoll_submit(pointer, entries.address(), entries.count());
+    if (entries.count == 0) return;
+    giving = entries.count - 1;
+    Native.evpoll_submit(pointer, entries.address, entries.count);
     given();
   }
 
@@ -281,28 +270,23 @@ final class Loop {
   private void given() {
     giving = -1;
     done++;
-    for (int i = 0; i < entries.count(); i++) {
+    for (int i = 0; i < entries.count; i++) {
       if (entries.id(i) != 0) continue;
-      long token = entries.token(i);
+      Slots.Slot slot = slots.find(entries.token(i));
       int status = entries.code(i);
       long result = entries.outcome(i);
-      execute(() -> finish(token, status, result), null);
+      execute(() -> finish(slot, status, result), null);
     }
     entries.clear();
   }
 
-  private void finish(long token, int status, long result) {
-    slots.release(token, ended);
-    Object to = ended.to;
-    Resource of = (Resource) ended.keeps;
-    ByteBuffer buffer = ended.buffer;
-    ended.to = ended.keeps = ended.buffer = null; // or what was dropped would be held
-    finish(to, of, buffer, (int) ended.tag, status, result);
-  }
-
   /** Tells who is to be told; nothing that is thrown there gets any further. */
-  private void finish(Object to, Resource of, ByteBuffer buffer, int kind, int status,
-      long result) {
+  private void finish(Slots.Slot slot, int status, long result) {
+    Object to = slot.to;
+    Resource of = slot.of;
+    ByteBuffer buffer = slot.buffer;
+    int kind = slot.kind;
+    slots.give(slot);
     try {
       if (to instanceof Completion completion) {
         completion.token = NONE;
@@ -326,13 +310,13 @@ final class Loop {
   /** A failure in the program's terms: what it has closed or cancelled itself it is told so. */
   EvpollException failure(Resource of, String what, int status, long result, boolean cancelled) {
     String on = of == null ? what : what + " of " + of;
-    if (!cancelled && (status == CANCELLED || status == NativeConstants.EVPOLL_ERR_NOT_FOUND
-        || status == NativeConstants.EVPOLL_ERR_STALE)) {
+    if (!cancelled && (status == EVPOLL_ERR_CANCELLED || status == EVPOLL_ERR_NOT_FOUND
+        || status == EVPOLL_ERR_STALE)) {
       if (stopping) return new EvpollException(Status.SHUTDOWN, 0, on + ": its loop was closed");
       if (of != null && of.handle.closed)
         return new EvpollException(Status.BAD_HANDLE, 0, on + ": it was closed");
     }
-    boolean bytes = status == CANCELLED || status == EXPIRED;
+    boolean bytes = status == EVPOLL_ERR_CANCELLED || status == EVPOLL_ERR_EXPIRED;
     return new EvpollException(Status.of(status), bytes ? 0 : (int) result, on);
   }
 
@@ -357,19 +341,19 @@ final class Loop {
     runTasks(MOST_TASKS);
     if (stopping && !stopped) stop();
     if (stopped && slots.inUse() == 0 && open.isEmpty() && tasks.isEmpty()) return true;
-    giving = entries.count() - 1;
-    long answer = Native.evpoll_turn(pointer, 0, 0, entries.address(), entries.count(),
-        events.address(), events.capacity(), tasks.isEmpty() ? Poller.INFINITE : 0);
+    giving = entries.count - 1;
+    long answer = Native.evpoll_turn(pointer, 0, 0, entries.address, entries.count,
+        events.address, events.capacity, tasks.isEmpty() ? Poller.INFINITE : 0);
     given();
     woken.set(false); // before the tasks are looked at: one that comes later wakes again
     if (answer < 0 && EvpollException.statusOf(answer) != Status.SHUTDOWN)
       throw new IllegalStateException("the loop cannot wait", EvpollException.of("wait", answer));
-    boolean recorded = Recording.begin();
+    Object recorded = Recording.begin();
     int n = (int) Math.max(0, answer);
-    events.filled(n);
+    events.count = n;
     for (int i = 0; i < n; i++)
-      if (events.isIo(i)) finish(events.token(i), events.code(i), events.result(i));
-    if (recorded) Recording.end(thread.getName(), n, slots.inUse());
+      if (events.isIo(i)) finish(slots.find(events.token(i)), events.code(i), events.result(i));
+    if (recorded != null) Recording.end(recorded, thread.getName(), n, slots.inUse());
     return false;
   }
 
@@ -458,9 +442,9 @@ final class Loop {
     }
   }
 
-  /** Rounded up; 0, which is none, for what 32 bits cannot hold. */
+  /** As an entry has it: rounded up, 49 days at most; 0, which is none, for ever. */
   static int millis(long nanos) {
-    long millis = nanos / 1_000_000 + (nanos % 1_000_000 == 0 ? 0 : 1);
-    return millis > 0xFFFFFFFFL ? 0 : (int) millis;
+    if (nanos == Long.MAX_VALUE) return 0;
+    return (int) Math.min(nanos / 1_000_000 + (nanos % 1_000_000 == 0 ? 0 : 1), MOST_MILLIS);
   }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.ReadOnlyBufferException;
@@ -34,6 +37,14 @@ final class Memory {
     return buffer;
   }
 
+  /** What a call has moved, as {@link Handles#receive} says it; {@code none} if it was nothing. */
+  static int moved(String what, ByteBuffer buffer, long answer, int none) throws EvpollException {
+    if (EvpollException.statusOf(answer) == Status.WOULD_BLOCK) return Handles.WOULD_BLOCK;
+    int n = EvpollException.check(what, answer);
+    buffer.position(buffer.position() + n);
+    return n == 0 ? none : n;
+  }
+
   /** Text as C wants it: UTF-8 with a zero at its end. */
   static byte[] text(String text) {
     if (text.indexOf('\0') >= 0)
@@ -48,5 +59,15 @@ final class Memory {
     int length = 0;
     while (length < text.length && text[length] != 0) length++;
     return new String(text, 0, length, StandardCharsets.UTF_8);
+  }
+
+  /** Such a text as a numeric address; null if it is empty. */
+  InetSocketAddress socketAddress(int port) {
+    String host = text();
+    try {
+      return host.isEmpty() ? null : new InetSocketAddress(InetAddress.getByName(host), port);
+    } catch (UnknownHostException e) {
+      throw new AssertionError(e); // it is numeric
+    }
   }
 }

@@ -29,7 +29,6 @@ final class Recording {
   }
 
   private static final EventType TYPE = find();
-  private static final ThreadLocal<Callbacks> CURRENT = new ThreadLocal<>();
 
   private Recording() {}
 
@@ -41,17 +40,16 @@ final class Recording {
     }
   }
 
-  /** Returns whether an end is to follow; costs nothing while nobody records. */
-  static boolean begin() {
-    if (TYPE == null || !TYPE.isEnabled()) return false;
+  /** Returns what the end is to be told; costs nothing while nobody records: null. */
+  static Object begin() {
+    if (TYPE == null || !TYPE.isEnabled()) return null;
     Callbacks event = new Callbacks();
     event.begin();
-    CURRENT.set(event);
-    return true;
+    return event;
   }
 
-  static void end(String loop, int ended, int underWay) {
-    Callbacks event = CURRENT.get();
+  static void end(Object begun, String loop, int ended, int underWay) {
+    Callbacks event = (Callbacks) begun;
     event.loop = loop;
     event.ended = ended;
     event.underWay = underWay;

@@ -1,40 +1,23 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.UnresolvedAddressException;
 import java.util.function.Consumer;
 import org.evpoll.internal.Layout;
-import org.evpoll.internal.NativeConstants;
 
 /** A TCP socket that is listening. All methods may be called by any thread. */
 public final class TcpListener extends Resource {
   private final InetSocketAddress address;
 
-  private TcpListener(EventLoop loop, Handle handle, InetSocketAddress address) {
+  TcpListener(EventLoop loop, Handle handle, InetSocketAddress address) {
     super(loop, handle, "listener " + address);
     this.address = address;
-  }
-
-  static TcpListener open(EventLoop loop, InetSocketAddress where) throws EvpollException {
-    long socket = Handles.listen(host(where), where.getPort(), 0);
-    try {
-      Handle handle = new Handle(loop.core, socket, true);
-      return new TcpListener(loop, handle, Handles.localAddress(socket));
-    } catch (EvpollException e) {
-      Handles.closeSocket(socket);
-      throw e;
-    }
-  }
-
-  /** The address as the library wants it, which looks no names up. */
-  static String host(InetSocketAddress where) {
-    if (where.isUnresolved()) throw new UnresolvedAddressException();
-    return where.getAddress().getHostAddress();
   }
 
   /** {@return its own address} */
@@ -49,16 +32,9 @@ public final class TcpListener extends Resource {
    */
   public IoFuture<TcpStream> accept() {
     ByteBuffer both = Buffers.take(2 * Layout.ADDRESS);
-    return start("accept", both, 0, 2, NativeConstants.EVPOLL_OP_ACCEPT, 0,
-        socket -> {
-          try {
-            return new TcpStream(loop, new Handle(loop.core, socket, true), address(both, 0),
-                address(both, Layout.ADDRESS));
-          } catch (EvpollException e) {
-            Handles.closeSocket(socket);
-            throw e;
-          }
-        }).finallyGive(both);
+    return startPooled("accept", both, 2, EVPOLL_OP_ACCEPT, 0,
+        socket -> new TcpStream(loop, Handle.own(loop.core, socket, Handles::closeSocket),
+            address(both, 0), address(both, Layout.ADDRESS)));
   }
 
   /**
@@ -91,9 +67,9 @@ public final class TcpListener extends Resource {
   private static InetSocketAddress address(ByteBuffer memory, int at) {
     ByteBuffer from = memory.duplicate().order(ByteOrder.nativeOrder());
     int family = from.getShort(at + Layout.ADDRESS_FAMILY);
-    if (family == NativeConstants.EVPOLL_FAMILY_NONE
-        || family == NativeConstants.EVPOLL_FAMILY_UNIX) return null;
-    byte[] bytes = new byte[family == NativeConstants.EVPOLL_FAMILY_IPV4 ? 4 : 16];
+    if (family == EVPOLL_FAMILY_NONE
+        || family == EVPOLL_FAMILY_UNIX) return null;
+    byte[] bytes = new byte[family == EVPOLL_FAMILY_IPV4 ? 4 : 16];
     from.get(at + Layout.ADDRESS_BYTES, bytes);
     int port = from.getShort(at + Layout.ADDRESS_PORT) & 0xFFFF;
     try {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import org.evpoll.internal.Native;
-import org.evpoll.internal.NativeConstants;
 
 /** Something to be done at a time, on a loop's thread; any thread may set it, again and again. */
 public final class Timer extends Completion {
@@ -55,7 +56,7 @@ public final class Timer extends Completion {
   void end(int status, long result) {
     synchronized (this) {
       pending = false;
-      boolean refused = status < 0 && status != NativeConstants.EVPOLL_ERR_CANCELLED;
+      boolean refused = status < 0 && status != EVPOLL_ERR_CANCELLED;
       boolean isDue = due <= Native.evpoll_now();
       if (due == UNSET || loop.core.isStopping() && !isDue) return;
       if (!refused && !isDue) { // it was set anew meanwhile

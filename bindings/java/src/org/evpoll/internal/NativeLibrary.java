@@ -3,29 +3,22 @@ package org.evpoll.internal;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.Locale;
 import java.util.stream.Stream;
 
 /**
  * Finds the native library, once for each class loader: a file that the property org.evpoll.library
- * names, or else the one for this system in META-INF/native of the jar, which is copied to a folder
- * first. The copy's name has the hash of its content, so that versions do not meet, and it gets
- * that name by a rename, so that nobody loads half of it.
+ * names, or else the one for this system in META-INF/native of the jar. What is loaded from the jar
+ * is a copy that only this process knows, in the folder for temporary files: it is deleted when it
+ * was loaded, or, where that cannot be (Windows), by whoever loads one after the process has ended.
  */
 public final class NativeLibrary {
   /** Names a library file to load instead of the jar's. */
   public static final String LIBRARY = "org.evpoll.library";
-  /** Names the folder that the jar's library is copied to. */
+  /** Names the folder that the jar's library is copied to for a moment. */
   public static final String FOLDER = "org.evpoll.nativeFolder";
 
   private static boolean loaded;
@@ -38,7 +31,7 @@ public final class NativeLibrary {
     if (loaded) return;
     if (failure != null) throw new UnsatisfiedLinkError(failure);
     try {
-      load(find());
+      find();
       loaded = true;
     } catch (UnsatisfiedLinkError e) {
       failure = e.getMessage();
@@ -48,14 +41,8 @@ public final class NativeLibrary {
 
   private static void load(Path path) {
     try {
-      try {
-        System.load(path.toString());
-      } catch (UnsatisfiedLinkError e) {
-        String why = String.valueOf(e.getMessage());
-        if (!why.contains("already loaded in another classloader")) throw e;
-        loadCopy(path); // a file is one class loader's
-      }
-    } catch (UnsatisfiedLinkError | IOException e) {
+      System.load(path.toString());
+    } catch (UnsatisfiedLinkError e) {
       throw new UnsatisfiedLinkError("evpoll: cannot load " + path + ": " + e.getMessage()
           + " (the property " + FOLDER + " names another folder, for one that is mounted noexec)");
     } catch (RuntimeException e) { // IllegalCallerException
@@ -65,13 +52,30 @@ public final class NativeLibrary {
     requireVersion(NativeJNI.evpoll_version(), path.toString());
   }
 
-  private static void loadCopy(Path path) throws IOException {
-    makeFolder(folder());
-    Path copy = Files.createTempFile(folder(), "own-", "-" + fileName());
-    Files.copy(path, copy, StandardCopyOption.REPLACE_EXISTING);
-    System.load(copy.toString());
-    if (windows()) copy.toFile().deleteOnExit();
-    else Files.delete(copy);
+  private static void loadCopy(byte[] content) {
+    Path folder = Path.of(System.getProperty(FOLDER, System.getProperty("java.io.tmpdir")));
+    Path copy;
+    try {
+      Files.createDirectories(folder);
+      if (windows()) sweep(folder);
+      copy = Files.createTempFile(folder.toAbsolutePath(), "evpoll-", "-" + fileName());
+      Files.write(copy, content);
+    } catch (IOException e) {
+      throw new UnsatisfiedLinkError("evpoll: cannot copy " + fileName() + " to " + folder
+          + " (the property " + FOLDER + " names another folder): " + e);
+    }
+    try {
+      load(copy);
+    } finally {
+      if (!windows()) copy.toFile().delete();
+    }
+  }
+
+  /** Deletes what ended processes have left; what is in use cannot be. */
+  static void sweep(Path folder) throws IOException {
+    try (DirectoryStream<Path> left = Files.newDirectoryStream(folder, "evpoll-*-" + fileName())) {
+      for (Path file : left) file.toFile().delete();
+    }
   }
 
   static void requireVersion(int have, String path) {
@@ -85,79 +89,29 @@ public final class NativeLibrary {
     return (version >> 16) + "." + (version >> 8 & 255) + "." + (version & 255);
   }
 
-  private static Path find() {
+  private static void find() {
     String named = System.getProperty(LIBRARY);
-    if (named != null) {
-      Path path = Path.of(named).toAbsolutePath();
-      if (Files.isRegularFile(path)) return path;
-      throw new UnsatisfiedLinkError("evpoll: there is no " + path + ", which the property "
-          + LIBRARY + " names");
-    }
     String resource = "/META-INF/native/" + platform() + "/" + fileName();
     try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
-      if (in != null) return extract(in.readAllBytes(), folder());
+      if (named != null) loadNamed(Path.of(named).toAbsolutePath());
+      else if (in != null) loadCopy(in.readAllBytes());
+      else
+        throw new UnsatisfiedLinkError("evpoll: no native library for this system: looked for "
+            + resource + " beside these classes, and the property " + LIBRARY + " names no file");
     } catch (IOException e) {
-      throw new UnsatisfiedLinkError("evpoll: cannot copy " + resource + " to " + folder()
-          + " (the property " + FOLDER + " names another folder): " + e);
+      throw new UnsatisfiedLinkError("evpoll: cannot read the native library: " + e);
     }
-    throw new UnsatisfiedLinkError("evpoll: no native library for this system: looked for "
-        + resource + " beside these classes, and the property " + LIBRARY + " names no file");
   }
 
-  private static Path folder() {
-    String named = System.getProperty(FOLDER);
-    if (named != null) return Path.of(named).toAbsolutePath();
-    String own = "evpoll-" + System.getProperty("user.name");
-    return Path.of(System.getProperty("java.io.tmpdir"), own).toAbsolutePath();
-  }
-
-  /** The folder is the user's own: in one of another's the file could be exchanged. */
-  private static void makeFolder(Path folder) throws IOException {
-    boolean posix = folder.getFileSystem().supportedFileAttributeViews().contains("posix");
-    if (!posix || System.getProperty(FOLDER) != null) {
-      Files.createDirectories(folder);
-      return;
-    }
+  private static void loadNamed(Path path) throws IOException {
+    if (!Files.isRegularFile(path))
+      throw new UnsatisfiedLinkError("evpoll: there is no " + path + ", which the property "
+          + LIBRARY + " names");
     try {
-      Files.createDirectory(folder,
-          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-    } catch (FileAlreadyExistsException e) {
-      Object mode = Files.getAttribute(folder, "unix:mode", LinkOption.NOFOLLOW_LINKS);
-      Object owner = Files.getAttribute(folder, "unix:uid", LinkOption.NOFOLLOW_LINKS);
-      Path own = Files.createTempFile("evpoll", null);
-      Object self = Files.getAttribute(own, "unix:uid");
-      Files.delete(own);
-      if (!owner.equals(self) || ((Integer) mode & 0170022) != 0040000)
-        throw new IOException("it is another user's, or others may write to it");
-    }
-  }
-
-  /** A file that is there already is compared before it is loaded. */
-  static Path extract(byte[] content, Path folder) throws IOException {
-    makeFolder(folder);
-    String name = fileName();
-    int dot = name.lastIndexOf('.');
-    Path target = folder.resolve(
-        name.substring(0, dot) + "-" + hash(content) + name.substring(dot));
-    if (Files.isRegularFile(target, LinkOption.NOFOLLOW_LINKS)
-        && Arrays.equals(Files.readAllBytes(target), content)) return target;
-    Path fresh = Files.createTempFile(folder, "new-", ".tmp");
-    try {
-      Files.write(fresh, content);
-      Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE,
-          StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(fresh);
-    }
-    return target;
-  }
-
-  private static String hash(byte[] content) {
-    try {
-      byte[] digest = MessageDigest.getInstance("SHA-256").digest(content);
-      return HexFormat.of().formatHex(digest, 0, 16);
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError(e); // every Java platform has it
+      load(path);
+    } catch (UnsatisfiedLinkError e) {
+      if (!e.getMessage().contains("already loaded in another classloader")) throw e;
+      loadCopy(Files.readAllBytes(path)); // a file is one class loader's
     }
   }
 

@@ -181,6 +181,26 @@ class StreamTest {
   }
 
   @Test
+  void limitsBeyondFortyNineDaysAreLong() throws Exception {
+    long days = Duration.ofDays(60).toNanos();
+    assertEquals(0xFFFFFFFFL, Integer.toUnsignedLong(Loop.millis(days))); // not a few less 49 days
+    assertEquals(0xFFFFFFFFL, Integer.toUnsignedLong(Loop.millis(Long.MAX_VALUE - 1)));
+    assertEquals(0xFFFFFFFEL, Integer.toUnsignedLong(Loop.millis(0xFFFFFFFEL * 1_000_000 - 1)));
+    assertEquals(0, Loop.millis(Long.MAX_VALUE));
+    one.timeout(Duration.ofDays(60));
+    assertEquals(-1, one.timeoutMs);
+    CompletableFuture<IoFuture<Integer>> read = new CompletableFuture<>();
+    CountDownLatch later = new CountDownLatch(1);
+    loop.execute(() -> { // on the loop's thread, where the entry is not with the library yet
+      read.complete(one.read(ByteBuffer.allocate(5)).limit(Duration.ofDays(60)));
+      loop.schedule(Duration.ofMillis(20), later::countDown);
+    });
+    later.await();
+    two.writeAll(Support.direct("hello"));
+    assertEquals(5, read.get().await());
+  }
+
+  @Test
   void limitsMoveTheEnd() throws Exception {
     IoFuture<Integer> read = one.read(ByteBuffer.allocate(1)).limit(Duration.ofDays(100_000_000));
     read.limit(Duration.ofSeconds(Long.MAX_VALUE));

@@ -6,8 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The raw layer: which file a system needs, and the functions that no other layer has. */
 class PlatformTest {
@@ -18,6 +22,16 @@ class PlatformTest {
     assertFalse(NativeLibrary.isMusl(Stream.of("7f10-7f11 r-xp 0 0:0 2 /lib64/libc.so.6",
         "7f10-7f11 r-xp 0 0:0 2 /home/musl/app.so")));
     assertEquals("linux-x64", NativeLibrary.platform());
+  }
+
+  @Test
+  void copiesThatEndedProcessesHaveLeftAreSwept(@TempDir Path folder) throws Exception {
+    Files.createFile(folder.resolve("evpoll-123-libevpoll_jni.so"));
+    Files.createFile(folder.resolve("evpoll-serve"));
+    NativeLibrary.sweep(folder);
+    try (Stream<Path> left = Files.list(folder)) {
+      assertEquals(List.of(folder.resolve("evpoll-serve")), left.toList());
+    }
   }
 
   @Test

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+# Between installing into CPack's folder and packing that.
+execute_process(COMMAND ${CPACK_EVPOLL_STAGE} ${CPACK_GENERATOR} ${CPACK_TEMPORARY_DIRECTORY}
+  ${CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA} COMMAND_ERROR_IS_FATAL ANY)
