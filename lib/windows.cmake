@@ -11,6 +11,11 @@ set_target_properties(evpoll PROPERTIES PREFIX "")
 set(EVP_SYSTEM_LIBRARIES ws2_32 iphlpapi ntdll)
 set(EVP_SYSTEM_LIBRARIES ${EVP_SYSTEM_LIBRARIES} ${EVP_HARD_LIBRARIES} PARENT_SCOPE) # for pkg-config
 target_link_libraries(evpoll PRIVATE ${EVP_SYSTEM_LIBRARIES})
+target_link_libraries(evpoll_static PUBLIC ${EVP_SYSTEM_LIBRARIES})
+if(MSVC)
+  include(msvc.cmake)
+  return()
+endif()
 # For Windows 10, and the same bytes from the same sources: no time of linking, no folder's name.
 target_link_options(evpoll PRIVATE LINKER:--major-os-version,10)
 if(EVPOLL_ZIG) # which exports what it is told to, and has no time in what it links
@@ -31,7 +36,6 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_link_options(evpoll PRIVATE -nodefaultlibs)
   target_link_libraries(evpoll PRIVATE ${evp_runtime} ${evp_runtime}) # they need each other
 endif()
-target_link_libraries(evpoll_static PUBLIC ${EVP_SYSTEM_LIBRARIES})
 set_target_properties(evpoll_static PROPERTIES OUTPUT_NAME evpoll)
 
 find_program(EVPOLL_DLLTOOL NAMES llvm-dlltool-14 llvm-dlltool)

@@ -14,6 +14,7 @@ PACKAGES = {
     "cmake": "cmake",
     "g++": "g++",
     "gcc": "gcc",
+    "llvm-objdump-14": "llvm-14",
     "nm": "binutils",
     "objdump": "binutils",
     "readelf": "binutils",

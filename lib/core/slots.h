@@ -9,10 +9,16 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* For what is rare: kept out of the way of the instructions that every wait runs through. */
-#define EVP_COLD __attribute__((noinline, cold))
-/* ... and for what is in the way of every wait. */
+/* For what is rare: kept out of the way of the instructions that every wait runs through; and for
+ * what is in the way of every wait. */
+#ifdef __GNUC__
+#define EVP_COLD          __attribute__((noinline, cold))
 #define EVP_ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#include <intrin.h>
+#define EVP_COLD          __declspec(noinline)
+#define EVP_ALWAYS_INLINE __forceinline
+#endif
 
 enum { EVP_CHUNK_SHIFT = 6, EVP_CHUNKS = 32 };
 
@@ -25,7 +31,13 @@ struct evp_table {
 };
 
 static inline uint32_t evp_chunk_of(uint32_t index) {
+#ifdef __GNUC__
   return (uint32_t)__builtin_clz(index + (1u << EVP_CHUNK_SHIFT)) ^ 31u;
+#else
+  unsigned long bit;
+  _BitScanReverse(&bit, index + (1u << EVP_CHUNK_SHIFT));
+  return bit;
+#endif
 }
 
 static inline void *evp_entry(const struct evp_table *t, uint32_t index, uintptr_t chunk,

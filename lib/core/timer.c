@@ -141,8 +141,7 @@ void evp_timer_look(evpoll *p) {
 /* ---- ends --------------------------------------------------------------------------------- */
 
 static int64_t later(int64_t now, int64_t ns) {
-  int64_t at;
-  return __builtin_add_overflow(now, ns, &at) ? INT64_MAX : at; /* three centuries */
+  return ns > INT64_MAX - now ? INT64_MAX : now + ns; /* three centuries */
 }
 
 /* Lock held. Sets an end, or another one. After a failure all is as before. loud: it is one if

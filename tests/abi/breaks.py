@@ -2,6 +2,7 @@
 """Every way to break the contract that a check is there for: what is done to a copy of it, which
 check has to complain, and the culprit that it has to name."""
 import dataclasses
+import subprocess
 
 import stub
 
@@ -276,3 +277,24 @@ add("dll", "for an older Windows", "MajorSubsystemVersion is not 10",
     link_otherwise("--subsystem", "console:6.1"), "dll")
 add("dll", "a fixed address", "without DYNAMIC_BASE", link_otherwise("--disable-dynamicbase"), "dll")
 add("dll", "the time of linking", "holds the time", link_otherwise("--insert-timestamp"), "dll")
+
+
+def import_library_for(machine):
+    def change(copy):
+        lib = copy.source / "build" / "lib"
+        lib.mkdir(parents=True)
+        subprocess.run(["llvm-dlltool-14", "-m", machine, "-d", copy.source / "evpoll.def",
+                        "-l", lib / "evpoll.lib"], check=True)
+    return change
+
+
+def as_by_msvc(copy):
+    lib = copy.source / "build" / "lib"
+    lib.mkdir(parents=True)
+    (lib / "evpoll_static.lib").touch()
+
+
+add("dll", "an import library", None, import_library_for("i386:x86-64"), "dll")
+add("dll", "one for another machine", r"evpoll\.lib is for machine 0xaa64, evpoll\.dll for 0x8664",
+    import_library_for("arm64"), "dll")
+add("dll", "MSVC's linker without Control Flow Guard", "without GUARD_CF", as_by_msvc, "dll")

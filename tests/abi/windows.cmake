@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What is installed for Windows serves another project, and the sources compile for arm64, for which
-# there is no tool chain here that could link.
+# What is installed for Windows serves another project, and the sources compile for arm64 with mingw's
+# headers too.
 set(consumer_prefix ${CMAKE_CURRENT_BINARY_DIR}/consumer/prefix)
 evp_abi_test(consumer_install
   COMMAND ${CMAKE_COMMAND} -P ${CMAKE_CURRENT_LIST_DIR}/consumer_install.cmake
@@ -22,7 +22,7 @@ evp_abi_test(arm64 COMMAND sh ${PROJECT_SOURCE_DIR}/tests/abi/arm64.sh ${PROJECT
 
 evp_abi_test(reproducible
   COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/reproducible.sh ${PROJECT_SOURCE_DIR}
-    ${CMAKE_CURRENT_BINARY_DIR}/reproducible
+    ${CMAKE_CURRENT_BINARY_DIR}/reproducible ${PROJECT_SOURCE_DIR}/gen/mingw-x86_64.cmake RelWithDebInfo
   PROPERTIES ENVIRONMENT "CMAKE_GENERATOR=${CMAKE_GENERATOR}")
 evp_abi_test(refuses_32_bits
   COMMAND ${CMAKE_COMMAND} -S ${PROJECT_SOURCE_DIR} -B ${CMAKE_CURRENT_BINARY_DIR}/refused

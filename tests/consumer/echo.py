@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""echo.py PROGRAM: starts the README's echo server and lets two clients at a time talk to it."""
+"""echo.py COMMAND...: starts an echo server, with a port for the word PORT, and lets two clients at a time
+talk to it."""
 import socket
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import time
 
 with socket.create_server(("127.0.0.1", 0)) as free:
     port = free.getsockname()[1]
-server = subprocess.Popen([sys.argv[1], str(port)])
+server = subprocess.Popen([str(port) if word == "PORT" else word for word in sys.argv[1:]])
 try:
     end = time.monotonic() + 60
     while True:

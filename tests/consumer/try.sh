@@ -78,5 +78,5 @@ for program in $programs ${echo:+echo}; do
 done
 if [ "$echo" ]; then
   need python3 python3
-  LD_LIBRARY_PATH="$libdir" quietly python3 -B "$here/echo.py" "$echo"
+  LD_LIBRARY_PATH="$libdir" quietly python3 -B "$here/echo.py" "$echo" PORT
 fi

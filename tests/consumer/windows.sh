@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # windows.sh WAY PREFIX WORK: try.sh for the cross build. Builds the consumer against what is
 # installed in PREFIX and runs it by $EMULATOR. WAY: cmake-shared, cmake-static, pkg-config-shared,
-# pkg-config-static, or msvc-library, which links the import library that is for MSVC.
+# pkg-config-static, or msvc-library, which links the import library that is for MSVC. $TOOLCHAIN is
+# CMake's, if not mingw's.
 set -eu
 way=$1
 prefix=$2
@@ -21,7 +22,7 @@ quietly() {
   }
 }
 with_cmake() {
-  quietly cmake -S "$here" -B "$work/build" --toolchain "$here/../../gen/mingw-x86_64.cmake" \
+  quietly cmake -S "$here" -B "$work/build" --toolchain "${TOOLCHAIN:-$here/../../gen/mingw-x86_64.cmake}" \
     -Devpoll_DIR="$prefix/lib/cmake/evpoll" "$@"
   quietly cmake --build "$work/build"
   cp "$work/build/consumer_c.exe" "$work"
