@@ -13,7 +13,10 @@ set(libraries "")
 # Sanitizers see more than these do, and are in the way of some.
 if(EVPOLL_HARDENED AND NOT EVPOLL_SANITIZE AND NOT MSVC)
   # Each guard page is touched there anyway, and no process has CET by this flag or BTI.
-  set(wanted -fstack-protector-strong)
+  set(wanted "")
+  if(NOT CMAKE_SYSTEM_NAME STREQUAL "OpenBSD") # whose compilers do so unasked
+    list(APPEND wanted -fstack-protector-strong)
+  endif()
   if(NOT WIN32)
     list(APPEND wanted -fstack-clash-protection)
   endif()

@@ -6697,15 +6697,17 @@ EVP_SHARED void evp_buffer_free(void *buffer) { free(buffer); }
 
 /* ---- a log -------------------------------------------------------------------------------- */
 
-#if !defined(__linux__)
-static const char *secure_getenv(const char *variable) {
-  return issetugid() ? NULL : getenv(variable);
-}
+static const char *trusted_variable(const char *name) {
+#if defined(__linux__)
+  return secure_getenv(name);
+#else
+  return issetugid() ? NULL : getenv(name);
 #endif
+}
 
 /* Who reads a pipe may go away, and a signal come. */
 EVP_SHARED evpoll_handle evp_log_open(void) {
-  const char *path = secure_getenv("EVPOLL_TRACE");
+  const char *path = trusted_variable("EVPOLL_TRACE");
   if (!path || !*path) return -1;
   const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   const int fd = evp_above_standard(open(path, flags, 0666));
