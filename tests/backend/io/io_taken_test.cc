@@ -54,12 +54,21 @@ protected:
         }
         // A turn of a busy loop.
         Send(s.b, "x");
-        bool served = false;
-        for (const evpoll_event &e : Wait()) served |= e.token == 2;
+        bool served = false, early = false;
+        for (const evpoll_event &e : Wait()) (e.token == 2 ? served : early) = true;
         ASSERT_TRUE(served);
         Drain(s.a);
-        // Some news are the whole machine's: another one's is not taken for this one's.
-        ASSERT_TRUE(Until([&] { return Wait(0).empty(); })) << "news without a change, " << i;
+        // Some news are the whole machine's: another one's is not taken for this one's, but may
+        // have had the one event.
+        ASSERT_TRUE(Until([&] {
+          const std::vector<evpoll_event> more = Wait(0);
+          early |= !more.empty();
+          return more.empty();
+        })) << "news without a change, "
+            << i;
+        if (early && mode == EVPOLL_ONESHOT) {
+          ASSERT_EQ(0, evpoll_modify(p, fd, 3, interest, mode));
+        }
         ASSERT_TRUE(change(fd, i)) << std::strerror(errno);
         bool seen = false;
         for (const evpoll_event &e : Wait()) seen |= e.token == 3;
