@@ -12,9 +12,10 @@ build=$root/build
 cp "$build"/csharp/package/*.nupkg "$build"/java/evpoll-*.{jar,pom} .
 version=$(sed -n 's/^project(evpoll VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt")
 for id in "$build"/csharp/natives/*; do # the same bytes from the same files
-  tar --create --gzip --file "evpoll-$version-${id##*/}.tar.gz" --sort=name --mtime=@0 --owner=0 --group=0 \
+  tar --create --gzip --file "evpoll-natives-$version-${id##*/}.tar.gz" --sort=name --mtime=@0 --owner=0 --group=0 \
     --numeric-owner -C "$id" .
 done
+for package in "$build"/c/packages/*; do [ ! -f "$package" ] || cp "$package" .; done # ./run package c
 cp "$build"/go/proxy/github.com/evpoll/evpoll/bindings/go/@v/v*.zip "evpoll-go-$version.zip"
 sha256sum -- * >SHA256SUMS
 cat SHA256SUMS
