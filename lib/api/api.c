@@ -16,11 +16,6 @@ enum { LEAST_STRUCT = 8, MOST_STRUCT = 4096 };
   if (!(p) || !(arguments_are_good) || !evp_is_plain(p))                                           \
   return evp_api_closely(p, arguments_are_good, __VA_ARGS__)
 
-static int32_t api_check(evpoll *p, bool arguments_are_good) {
-  if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
-  return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
-}
-
 /* The same for what may run in a signal handler: the last error is the interrupted code's, and
  * where threads' variables are is found by malloc() at times. */
 static int32_t check_async(evpoll *p) {
@@ -57,7 +52,7 @@ const char *evpoll_version_string(void) {
 }
 
 int32_t evpoll_info(evpoll *p, struct evpoll_poller_info *info_out) {
-  const int32_t status = api_check(p, info_out && good_size(&info_out->struct_size));
+  const int32_t status = evp_api_check(p, info_out && good_size(&info_out->struct_size));
   if (status < 0) return status;
   struct evpoll_poller_info info;
   evp_poller_info(p, &info);
@@ -66,12 +61,12 @@ int32_t evpoll_info(evpoll *p, struct evpoll_poller_info *info_out) {
 }
 
 int32_t evpoll_describe(evpoll *p, char *text_out, int32_t capacity) {
-  const int32_t status = api_check(p, good_array(text_out, capacity));
+  const int32_t status = evp_api_check(p, good_array(text_out, capacity));
   return status < 0 ? status : evp_poller_describe(p, text_out, capacity);
 }
 
 int32_t evpoll_stats(evpoll *p, struct evpoll_poller_stats *stats_out) {
-  const int32_t status = api_check(p, stats_out && good_size(&stats_out->struct_size));
+  const int32_t status = evp_api_check(p, stats_out && good_size(&stats_out->struct_size));
   if (status < 0) return status;
   struct evpoll_poller_stats stats;
   evp_poller_stats(p, &stats);

@@ -59,15 +59,14 @@ static int32_t forward_call(evpoll *p, enum evp_call call, uint64_t a, uint64_t 
   return evp_fail(EVPOLL_ERR_INVALID);
 }
 
-/* 0, or why the call is refused. */
-static int32_t check_closely(evpoll *p, bool arguments_are_good) {
+int32_t evp_api_check(evpoll *p, bool arguments_are_good) {
   if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
   return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
 }
 
 int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
                         uint64_t b, uint64_t c, uint64_t d) {
-  int32_t result = check_closely(p, arguments_are_good);
+  int32_t result = evp_api_check(p, arguments_are_good);
   if (!p || p->trace < 0) return result;
   const bool refused = result < 0;
   /* The line before it tells of a thread that sleeps. */
@@ -85,7 +84,7 @@ int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, 
 int32_t evp_api_turn_closely(evpoll *p, bool arguments_are_good, evpoll_change *changes,
                              int32_t nchanges, evpoll_io *ios, int32_t nios, evpoll_event *out,
                              int32_t capacity, int64_t timeout_ns) {
-  const int32_t status = check_closely(p, arguments_are_good);
+  const int32_t status = evp_api_check(p, arguments_are_good);
   if (!p || p->trace < 0) return status;
   const char *format = "turn(changes %lld, ios %lld, capacity %lld, timeout %lld ns)";
   if (status == 0) evp_trace_begin(p->trace, "turn ...");

@@ -30,6 +30,8 @@ enum evp_call {
   EVP_CALL_HANDLE,
 };
 
+/* 0, or why a call is refused. */
+int32_t evp_api_check(evpoll *p, bool arguments_are_good);
 /* a to d: the call's own arguments, pointers as EVPOLL_ADDR(). */
 EVP_COLD int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
                                  uint64_t b, uint64_t c, uint64_t d);

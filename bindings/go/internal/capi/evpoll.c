@@ -180,6 +180,8 @@ enum evp_call {
   EVP_CALL_HANDLE,
 };
 
+/* 0, or why a call is refused. */
+EVP_SHARED int32_t evp_api_check(evpoll *p, bool arguments_are_good);
 /* a to d: the call's own arguments, pointers as EVPOLL_ADDR(). */
 EVP_SHARED EVP_COLD int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
                                  uint64_t b, uint64_t c, uint64_t d);
@@ -1228,11 +1230,6 @@ enum { LEAST_STRUCT = 8, MOST_STRUCT = 4096 };
   if (!(p) || !(arguments_are_good) || !evp_is_plain(p))                                           \
   return evp_api_closely(p, arguments_are_good, __VA_ARGS__)
 
-static int32_t api_check(evpoll *p, bool arguments_are_good) {
-  if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
-  return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
-}
-
 /* The same for what may run in a signal handler: the last error is the interrupted code's, and
  * where threads' variables are is found by malloc() at times. */
 static int32_t check_async(evpoll *p) {
@@ -1269,7 +1266,7 @@ const char *evpoll_version_string(void) {
 }
 
 int32_t evpoll_info(evpoll *p, struct evpoll_poller_info *info_out) {
-  const int32_t status = api_check(p, info_out && good_size(&info_out->struct_size));
+  const int32_t status = evp_api_check(p, info_out && good_size(&info_out->struct_size));
   if (status < 0) return status;
   struct evpoll_poller_info info;
   evp_poller_info(p, &info);
@@ -1278,12 +1275,12 @@ int32_t evpoll_info(evpoll *p, struct evpoll_poller_info *info_out) {
 }
 
 int32_t evpoll_describe(evpoll *p, char *text_out, int32_t capacity) {
-  const int32_t status = api_check(p, good_array(text_out, capacity));
+  const int32_t status = evp_api_check(p, good_array(text_out, capacity));
   return status < 0 ? status : evp_poller_describe(p, text_out, capacity);
 }
 
 int32_t evpoll_stats(evpoll *p, struct evpoll_poller_stats *stats_out) {
-  const int32_t status = api_check(p, stats_out && good_size(&stats_out->struct_size));
+  const int32_t status = evp_api_check(p, stats_out && good_size(&stats_out->struct_size));
   if (status < 0) return status;
   struct evpoll_poller_stats stats;
   evp_poller_stats(p, &stats);
@@ -1543,15 +1540,14 @@ static int32_t forward_call(evpoll *p, enum evp_call call, uint64_t a, uint64_t 
   return evp_fail(EVPOLL_ERR_INVALID);
 }
 
-/* 0, or why the call is refused. */
-static int32_t check_closely(evpoll *p, bool arguments_are_good) {
+EVP_SHARED int32_t evp_api_check(evpoll *p, bool arguments_are_good) {
   if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
   return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
 }
 
 EVP_SHARED int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
                         uint64_t b, uint64_t c, uint64_t d) {
-  int32_t result = check_closely(p, arguments_are_good);
+  int32_t result = evp_api_check(p, arguments_are_good);
   if (!p || p->trace < 0) return result;
   const bool refused = result < 0;
   /* The line before it tells of a thread that sleeps. */
@@ -1569,7 +1565,7 @@ EVP_SHARED int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_
 EVP_SHARED int32_t evp_api_turn_closely(evpoll *p, bool arguments_are_good, evpoll_change *changes,
                              int32_t nchanges, evpoll_io *ios, int32_t nios, evpoll_event *out,
                              int32_t capacity, int64_t timeout_ns) {
-  const int32_t status = check_closely(p, arguments_are_good);
+  const int32_t status = evp_api_check(p, arguments_are_good);
   if (!p || p->trace < 0) return status;
   const char *format = "turn(changes %lld, ios %lld, capacity %lld, timeout %lld ns)";
   if (status == 0) evp_trace_begin(p->trace, "turn ...");
