@@ -101,7 +101,7 @@ static int parse_target(struct text target, char *path_out) {
   /* ".." would leave the folder, and hidden files are nobody's business: neither exists here. An
    * empty segment ("//etc") would make the path absolute, or a share on Windows. */
   for (const char *segment = path_out; segment; segment = strchr(segment, '/')) {
-    if (*segment == '/') segment++;
+    if (segment > path_out) segment++; /* behind the slash */
     if (*segment == '.' || *segment == '/') return 404;
   }
   const size_t length = strlen(path_out);
