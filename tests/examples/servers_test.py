@@ -156,7 +156,7 @@ def missing_and_forbidden(port, folder):
     seen.append(client.get("/")[:3])
     client.close()
     for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/sizes/../../secret.txt",
-                 "/sizes/%2e%2e%2f%2e%2e%2fsecret.txt", "/%2fetc/passwd", "//etc/passwd"):
+                 "/sizes/%2e%2e%2f%2e%2e%2fsecret.txt", "/%2fetc/passwd", "//etc/passwd", "//page.html"):
         client = Client(port)
         seen.append((path, client.get(path)[0]))
         client.close()
