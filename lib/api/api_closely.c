@@ -59,11 +59,6 @@ static int32_t forward_call(evpoll *p, enum evp_call call, uint64_t a, uint64_t 
   return evp_fail(EVPOLL_ERR_INVALID);
 }
 
-int32_t evp_api_check(evpoll *p, bool arguments_are_good) {
-  if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
-  return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
-}
-
 int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
                         uint64_t b, uint64_t c, uint64_t d) {
   int32_t result = evp_api_check(p, arguments_are_good);

@@ -6,7 +6,9 @@
 
 #include <stdbool.h>
 
+#include "core/poller.h"
 #include "core/slots.h"
+#include "core/status.h"
 #include "evpoll.h"
 
 enum evp_call {
@@ -31,7 +33,10 @@ enum evp_call {
 };
 
 /* 0, or why a call is refused. */
-int32_t evp_api_check(evpoll *p, bool arguments_are_good);
+static inline int32_t evp_api_check(evpoll *p, bool arguments_are_good) {
+  if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
+  return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
+}
 /* a to d: the call's own arguments, pointers as EVPOLL_ADDR(). */
 EVP_COLD int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
                                  uint64_t b, uint64_t c, uint64_t d);

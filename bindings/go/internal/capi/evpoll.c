@@ -46,6 +46,57 @@
 #pragma warning(disable : 4505)
 #endif
 
+/* ==== core/aio.h ============================================================================== */
+/* A request for operations that the caller starts with the system's own calls: armed, started,
+ * completed, delivered; then ready until the caller has cleared that, and armed again. */
+#ifndef EVP_AIO_H
+#define EVP_AIO_H
+
+#include <stdatomic.h>
+
+
+struct evpoll_aio {
+  evpoll *p;
+  void *native; /* the backend's own */
+  uint64_t token;
+  uint32_t kind; /* EVPOLL_AIO or EVPOLL_LIO */
+  _Atomic uint32_t armed;
+  _Atomic uint64_t tick; /* odd: ready */
+};
+
+/* For backends: the operation's event was delivered. */
+EVP_SHARED void evp_aio_ready(evpoll_aio *aio);
+
+#endif
+
+/* ==== core/cached.h =========================================================================== */
+/* Reads of what lies in the system's cache: done in the call that submits them. */
+#ifndef EVP_CACHED_H
+#define EVP_CACHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+
+struct evp_op;
+struct evp_target;
+
+/* How the tries of a poller went. Submitters race for it; what is lost is a try. */
+struct evp_cached {
+  _Atomic uint32_t pause; /* reads that are not tried now */
+  _Atomic uint32_t next_pause;
+  _Atomic uint64_t ended_inline; /* of these none is lost */
+};
+
+/* No lock held, a use of each target is the caller's. Takes what it could do off the chain.
+ * from_wait: the caller is about to wait. */
+EVP_SHARED void evp_cached_submit(evpoll *p, struct evp_op **chain, bool from_wait);
+/* The same for one entry, which then ended inline and says so; also for SIZE. The file system can
+ * be asked without waiting. */
+EVP_SHARED bool evp_cached_inline(evpoll *p, struct evp_target *t, evpoll_io *io);
+
+#endif
+
 /* ==== core/slots.h ============================================================================ */
 /* A table that grows without ever moving: chunks of 64, 128, 256 ... entries. Entries are
  * found without a lock, and stay where they are until the table is freed. */
@@ -147,101 +198,6 @@ EVP_SHARED inline uint32_t evp_table_end(const struct evp_table *t) {
 EVP_SHARED inline void evp_table_free(struct evp_table *t) {
   for (uint32_t c = 0; c < EVP_CHUNKS; c++) free(t->memory[c]);
 }
-
-#endif
-
-/* ==== api/closely.h =========================================================================== */
-/* The calls that are not the common case: arguments that are wrong, a forked child, a poller that
- * is traced. So the common case pays for neither of the last two but by one look. */
-#ifndef EVP_CLOSELY_H
-#define EVP_CLOSELY_H
-
-#include <stdbool.h>
-
-
-enum evp_call {
-  EVP_CALL_ADD,
-  EVP_CALL_MODIFY,
-  EVP_CALL_REARM,
-  EVP_CALL_REMOVE,
-  EVP_CALL_UPDATE,
-  EVP_CALL_WAIT,
-  EVP_CALL_POST,
-  EVP_CALL_SUBMIT,
-  EVP_CALL_SUBMIT_LIST,
-  EVP_CALL_LIST_TAKE,
-  EVP_CALL_CANCEL,
-  EVP_CALL_CANCEL_ALL,
-  EVP_CALL_CANCEL_HANDLE,
-  EVP_CALL_CANCEL_TOKEN,
-  EVP_CALL_RETIME,
-  EVP_CALL_HOLD,
-  EVP_CALL_RELEASE,
-  EVP_CALL_HANDLE,
-};
-
-/* 0, or why a call is refused. */
-EVP_SHARED int32_t evp_api_check(evpoll *p, bool arguments_are_good);
-/* a to d: the call's own arguments, pointers as EVPOLL_ADDR(). */
-EVP_SHARED EVP_COLD int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
-                                 uint64_t b, uint64_t c, uint64_t d);
-EVP_SHARED EVP_COLD int32_t evp_api_turn_closely(evpoll *p, bool arguments_are_good, evpoll_change *changes,
-                                      int32_t nchanges, evpoll_io *ios, int32_t nios,
-                                      evpoll_event *out, int32_t capacity, int64_t timeout_ns);
-/* A poller was opened: it is traced, if that is asked for. */
-EVP_SHARED int32_t evp_api_opened(evpoll *p);
-EVP_SHARED EVP_COLD int32_t evp_api_close_closely(evpoll *p, int64_t timeout_ns);
-
-#endif
-
-/* ==== core/aio.h ============================================================================== */
-/* A request for operations that the caller starts with the system's own calls: armed, started,
- * completed, delivered; then ready until the caller has cleared that, and armed again. */
-#ifndef EVP_AIO_H
-#define EVP_AIO_H
-
-#include <stdatomic.h>
-
-
-struct evpoll_aio {
-  evpoll *p;
-  void *native; /* the backend's own */
-  uint64_t token;
-  uint32_t kind; /* EVPOLL_AIO or EVPOLL_LIO */
-  _Atomic uint32_t armed;
-  _Atomic uint64_t tick; /* odd: ready */
-};
-
-/* For backends: the operation's event was delivered. */
-EVP_SHARED void evp_aio_ready(evpoll_aio *aio);
-
-#endif
-
-/* ==== core/cached.h =========================================================================== */
-/* Reads of what lies in the system's cache: done in the call that submits them. */
-#ifndef EVP_CACHED_H
-#define EVP_CACHED_H
-
-#include <stdbool.h>
-#include <stdint.h>
-
-
-struct evp_op;
-struct evp_target;
-
-/* How the tries of a poller went. Submitters race for it; what is lost is a try. */
-struct evp_cached {
-  _Atomic uint32_t pause; /* reads that are not tried now */
-  _Atomic uint32_t next_pause;
-  _Atomic uint64_t ended_inline; /* of these none is lost */
-};
-
-/* No lock held, a use of each target is the caller's. Takes what it could do off the chain.
- * from_wait: the caller is about to wait. */
-EVP_SHARED void evp_cached_submit(evpoll *p, struct evp_op **chain, bool from_wait);
-/* The same for one entry, which then ended inline and says so; also for SIZE. The file system can
- * be asked without waiting. */
-EVP_SHARED bool evp_cached_inline(evpoll *p, struct evp_target *t, evpoll_io *io);
 
 #endif
 
@@ -974,6 +930,53 @@ EVP_SHARED inline int32_t evp_fail(int32_t status) { return evp_fail_as(status, 
 
 #endif
 
+/* ==== api/closely.h =========================================================================== */
+/* The calls that are not the common case: arguments that are wrong, a forked child, a poller that
+ * is traced. So the common case pays for neither of the last two but by one look. */
+#ifndef EVP_CLOSELY_H
+#define EVP_CLOSELY_H
+
+#include <stdbool.h>
+
+
+enum evp_call {
+  EVP_CALL_ADD,
+  EVP_CALL_MODIFY,
+  EVP_CALL_REARM,
+  EVP_CALL_REMOVE,
+  EVP_CALL_UPDATE,
+  EVP_CALL_WAIT,
+  EVP_CALL_POST,
+  EVP_CALL_SUBMIT,
+  EVP_CALL_SUBMIT_LIST,
+  EVP_CALL_LIST_TAKE,
+  EVP_CALL_CANCEL,
+  EVP_CALL_CANCEL_ALL,
+  EVP_CALL_CANCEL_HANDLE,
+  EVP_CALL_CANCEL_TOKEN,
+  EVP_CALL_RETIME,
+  EVP_CALL_HOLD,
+  EVP_CALL_RELEASE,
+  EVP_CALL_HANDLE,
+};
+
+/* 0, or why a call is refused. */
+EVP_SHARED inline int32_t evp_api_check(evpoll *p, bool arguments_are_good) {
+  if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
+  return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
+}
+/* a to d: the call's own arguments, pointers as EVPOLL_ADDR(). */
+EVP_SHARED EVP_COLD int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
+                                 uint64_t b, uint64_t c, uint64_t d);
+EVP_SHARED EVP_COLD int32_t evp_api_turn_closely(evpoll *p, bool arguments_are_good, evpoll_change *changes,
+                                      int32_t nchanges, evpoll_io *ios, int32_t nios,
+                                      evpoll_event *out, int32_t capacity, int64_t timeout_ns);
+/* A poller was opened: it is traced, if that is asked for. */
+EVP_SHARED int32_t evp_api_opened(evpoll *p);
+EVP_SHARED EVP_COLD int32_t evp_api_close_closely(evpoll *p, int64_t timeout_ns);
+
+#endif
+
 /* ==== os/os_stream.h ========================================================================== */
 /* Calls on streams (sockets, pipes, terminals, character devices) that never wait and never raise a
  * signal, one implementation for each family of systems (posix_stream.c). */
@@ -1538,11 +1541,6 @@ static int32_t forward_call(evpoll *p, enum evp_call call, uint64_t a, uint64_t 
   case EVP_CALL_HANDLE: return evp_poller_handle(p, pointer_of(a));
   }
   return evp_fail(EVPOLL_ERR_INVALID);
-}
-
-EVP_SHARED int32_t evp_api_check(evpoll *p, bool arguments_are_good) {
-  if (!p || !arguments_are_good) return evp_fail(EVPOLL_ERR_INVALID);
-  return evp_forked(p) ? evp_fail(EVPOLL_ERR_FORKED) : 0;
 }
 
 EVP_SHARED int32_t evp_api_closely(evpoll *p, bool arguments_are_good, enum evp_call call, uint64_t a,
