@@ -3,11 +3,13 @@
 # bench.sh BUILD_DIR [--quick] [--readme] [PART]: measures with the programs of that build.
 # Without a part: evpoll against its peers. Parts: servers, growth, syscalls, all, or one group of
 # rows (readiness, oneshot, changes, calls, memory, files, echo, accepts, timers, appends, wakes).
+# targets, compare FOLDER: of the last run.
 # --quick takes a minute; --readme measures all, and writes the tables into README.md.
 set -euo pipefail
 build=${1:?usage: bench.sh BUILD_DIR [--quick] [--readme] [PART]}
 shift
 here=$(dirname "$0")
+case ${1:-} in targets | compare) exec "$here/results.py" "$1" "$build" "${@:2}" ;; esac
 effort=full readme=no part=peers
 for word in "$@"; do
   case $word in

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Markdown on standard output, a group at a time; JSON and what gnuplot reads in a folder. */
+/* Markdown on standard output, a group at a time; JSON in a folder. */
 #include "slices.h"
 
 #include <stdlib.h>
@@ -112,8 +112,10 @@ static void put_json(const struct row *r, const char *unit, struct span base,
           r->group, r->name, r->x);
   fprintf(json, unit ? "\"%s\", " : "null, ", unit);
   if (!unit)
-    fprintf(json, "\"baseline\": {\"name\": \"%s\", \"cpu_ns\": %.2f, \"wall_ns\": %.2f}, ",
-            r->base.name, base.cpu, base.wall);
+    fprintf(
+        json,
+        "\"noise\": %.4f, \"baseline\": {\"name\": \"%s\", \"cpu_ns\": %.2f, \"wall_ns\": %.2f}, ",
+        r->noise, r->base.name, base.cpu, base.wall);
   fprintf(json, "\"contenders\": {");
   for (int i = 0; i < n; i++) {
     fprintf(json, "%s\"%s\": ", i ? ", " : "", f[i].name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "slices.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -87,6 +88,13 @@ static void run_pair(struct row *r, struct side *s, struct length length, int i,
   base_out->wall_ns[i] = base.wall / per;
 }
 
+/* How far a median of so many may be off, by twice its standard error, and what it is off here. */
+static double noise_of(double *ratios, int n) {
+  const double off = median(ratios, n) - 1; /* sorts them */
+  const double quartiles = ratios[n * 3 / 4] - ratios[n / 4];
+  return fmax(fabs(off), 1.86 * quartiles / sqrt(n));
+}
+
 void run_row(struct row *r) {
   static struct pairs pairs[MOST_SIDES + 1], base;
   struct side sides[MOST_SIDES + 1] = {r->base};
@@ -107,6 +115,7 @@ void run_row(struct row *r) {
       if (sides[k].work) run_pair(r, &sides[k], length, slices, &pairs[k], &base);
     slices++;
   }
+  r->noise = noise_of(pairs[0].cpu, slices);
   for (int k = 0; k < count; k++) {
     figures[k] = (struct figure){sides[k].name, -1, -1, -1, -1};
     if (!sides[k].work) continue;

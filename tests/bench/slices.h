@@ -32,6 +32,7 @@ struct row {
   struct side base;
   struct side *sides;
   int count;
+  double noise; /* what run_row() found: a CPU ratio that differs by less says nothing */
 };
 
 /* How much of it: from the command line. */
