@@ -14,6 +14,7 @@ import os
 import sys
 from fnmatch import fnmatch
 
+sys.dont_write_bytecode = True
 import plots
 
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md")
