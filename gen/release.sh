@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# gen/release.sh FOLDER: after `./run package --all`, what is attached to a release: the packages, the
-# natives in them, Go's module as a proxy serves it, and SHA256SUMS.
+# gen/release.sh FOLDER: after `./run package --all`, what is attached to a release: the packages,
+# Go's module as a proxy serves it, and SHA256SUMS.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -eq 1 ] || { echo "usage: gen/release.sh FOLDER" >&2 && exit 2; }
@@ -11,11 +11,7 @@ rm -f ./*
 build=$root/build
 cp "$build"/csharp/package/*.nupkg "$build"/java/evpoll-*.{jar,pom} .
 version=$(sed -n 's/^project(evpoll VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt")
-for id in "$build"/csharp/natives/*; do # the same bytes from the same files
-  tar --create --gzip --file "evpoll-natives-$version-${id##*/}.tar.gz" --sort=name --mtime=@0 --owner=0 --group=0 \
-    --numeric-owner -C "$id" .
-done
-for package in "$build"/c/packages/*; do [ ! -f "$package" ] || cp "$package" .; done # ./run package c
+cp "$build"/c/packages/* .
 cp "$build"/go/proxy/github.com/evpoll/evpoll/bindings/go/@v/v*.zip "evpoll-go-$version.zip"
 sha256sum -- * >SHA256SUMS
 cat SHA256SUMS

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """natives.py PACKAGE RUNTIME-ID...: a package has a native library for each of these systems and for no
 other, for that processor, which exports the functions that it should, all of them and no other, and
-is hardened as far as that system goes (hardened.py)."""
+is hardened as far as that system goes (hardened.py). An archive of the C library is for one."""
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -45,8 +46,23 @@ def faults(kind, processor, jni, path):
     yield from hardened.faults(path)
 
 
-def main(package, runtimes):
-    bad = []
+def archive(package, runtime):
+    """What is wrong with an archive of the C library."""
+    system, processor = runtime.rsplit("-", 1)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.unpack_archive(package, folder)
+        files = [f for f in pathlib.Path(folder).rglob("*") if f.is_file() and not f.is_symlink()]
+        for name in ("evpoll.h", "LICENSE", "evpoll.spdx.json", "evpoll.pc", "evpollConfig.cmake"):
+            if name not in [f.name for f in files]:
+                yield f"it has no {name}"
+        natives = [f for f in files if re.search(r"\.(so[.\d]*|dylib|dll)$", f.name)]
+        if len(natives) != 1:
+            yield f"its natives are {[f.name for f in natives]}"
+        for native in natives:
+            yield from faults(FORMATS[system], processor, False, str(native))
+
+
+def package_of_language(package, runtimes):
     with zipfile.ZipFile(package) as files, tempfile.TemporaryDirectory() as folder:
         natives = [name for name in files.namelist() if re.search(r"\.(so|dylib|dll)$", name)
                    and not name.startswith("lib/")]
@@ -54,16 +70,21 @@ def main(package, runtimes):
         for name in natives:
             place = re.fullmatch(r"(?:runtimes/([-\w]+)/native|META-INF/native/([-\w]+))/([\w.]+)", name)
             if not place or (place[1] or place[2]) in found:
-                bad.append(f"{name} is in a place of its own")
+                yield f"{name} is in a place of its own"
             else:
                 found[place[1] or place[2]] = name
         if set(found) != set(runtimes):
-            bad.append(f"has natives for {sorted(found)}, not for {sorted(runtimes)}")
+            yield f"has natives for {sorted(found)}, not for {sorted(runtimes)}"
         for runtime, name in found.items():
             system, processor = runtime.rsplit("-", 1)
             path = files.extract(name, folder)
-            bad += [f"{name}: {fault}" for fault in faults(FORMATS[system], processor,
-                                                           "_jni" in name, path)]
+            for fault in faults(FORMATS[system], processor, "_jni" in name, path):
+                yield f"{name}: {fault}"
+
+
+def main(package, runtimes):
+    check = package_of_language if package.endswith((".jar", ".nupkg")) else archive
+    bad = list(check(package, runtimes if check is package_of_language else runtimes[0]))
     for line in bad:
         print(f"{package}: {line}", file=sys.stderr)
     return bool(bad)
