@@ -3,5 +3,5 @@
 include_guard(GLOBAL)
 
 add_custom_target(docs
-  COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/reference.sh ${PROJECT_BINARY_DIR}/docs
+  COMMAND python3 ${CMAKE_CURRENT_LIST_DIR}/reference.py ${PROJECT_BINARY_DIR}/docs
   VERBATIM)

@@ -143,20 +143,23 @@ def try_without_tools(fresh):
     os.environ["PATH"] = path
 
 
-def script(*command):
-    done = subprocess.run(["sh", *command], capture_output=True, text=True, check=False)
+def script(*command, by="sh"):
+    done = subprocess.run([by, *command], capture_output=True, text=True, check=False)
     return [done.stdout + done.stderr] if done.returncode else []
 
 
 def try_scripts(fresh):
     copy = next(fresh)
-    (copy.source / "gen").mkdir()
-    for name in ("reference.sh", "Doxyfile.in"):
-        shutil.copy(ROOT / "gen" / name, copy.source / "gen" / name)
-    reference = [copy.source / "gen/reference.sh", copy.source / "reference"]
-    expect("reference: as it is", script(*reference), None)
+    shutil.copytree(ROOT / "gen", copy.source / "gen")
+    shutil.copytree(ROOT / "bindings/c", copy.source / "bindings/c")
+    shutil.copy(ROOT / "README.md", copy.source)
+
+    def reference():
+        return script(copy.source / "gen/reference.py", copy.source / "reference", by=sys.executable)
+
+    expect("reference: as it is", reference(), None)
     copy.header("@return 0 when new", "@retrn 0 when new")
-    expect("reference: an unknown command", script(*reference), "retrn")
+    expect("reference: an unknown command", reference(), "retrn")
 
     consumer = ROOT / "tests/consumer"
     empty = copy.source / "prefix"

@@ -2,4 +2,4 @@
 # The reference is written without a single warning.
 include(${PROJECT_SOURCE_DIR}/gen/reference.cmake)
 evp_abi_test(reference
-  COMMAND sh ${PROJECT_SOURCE_DIR}/gen/reference.sh ${CMAKE_CURRENT_BINARY_DIR}/reference)
+  COMMAND ${EVP_PYTHON} ${PROJECT_SOURCE_DIR}/gen/reference.py ${CMAKE_CURRENT_BINARY_DIR}/reference)

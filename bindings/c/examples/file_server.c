@@ -8,9 +8,10 @@
  *   START         READ of a file that is small: it leaves with its head
  *   HEAD          WRITE of the head, all of it, with MORE if a body follows
  *   BODY          SEND_FILE: evpoll moves the file into the socket, from the system's cache at
- * once, from a disk by others meanwhile, and never more than the client takes CLOSE_FILE    CLOSE
- * of the file, so that there is one for each connection at a time SHUTDOWN      after the last
- * response: that was all LINGER        READ what still comes until the client has closed, too
+ *                 once, from a disk by others meanwhile, and never more than the client takes
+ *   CLOSE_FILE    CLOSE of the file, so that there is one for each connection at a time
+ *   SHUTDOWN      after the last response: that was all
+ *   LINGER        READ what still comes until the client has closed, too
  *   CLOSE_SOCKET  CLOSE: its event is the last one, and the connection is freed
  *
  * What ends in the call that submits it (EVPOLL_OPF_INLINE) needs no event: most files are in the

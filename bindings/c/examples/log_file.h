@@ -3,8 +3,9 @@
  * when the disk is full are evpoll's, by EVPOLL_OP_APPEND with EVPOLL_OPF_DURABLE:
  *
  *   log_append()     the record gets its number and is submitted; evpoll writes and syncs those
- * that wait together, so the slower the disk, the more of them share one sync log_appended()   its
- * event: it is on the disk, and can be found; or it failed, and its number is nobody's
+ *                    that wait together, so the slower the disk, the more of them share one sync
+ *   log_appended()   its event: it is on the disk, and can be found; or it failed, and its number
+ *                    is nobody's
  *
  * When a sync fails evpoll takes no more records until the file is opened again: the system may
  * have dropped the pages that it could not write, and a second sync would then succeed without
