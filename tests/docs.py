@@ -102,7 +102,7 @@ class Chromium:
     def answer(self):
         while True:
             while b"\0" not in self.read:
-                there, _, _ = select.select([self.back], [], [], 30)
+                there, _, _ = select.select([self.back], [], [], 300)
                 more = os.read(self.back, 1 << 20) if there else b""
                 if not more:
                     raise RuntimeError("chromium has ended, or says nothing any more")
