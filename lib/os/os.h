@@ -73,9 +73,8 @@ struct evp_file_kind {
   bool waits;   /* the call that starts an operation would wait, whatever it is told */
   bool quick; /* close() has nothing to write back: open for reading alone, on such a file system */
 };
-/* May ask a file system; no lock held. 0 if operations can be submitted for the handle: a regular
- * file or block device, else EVPOLL_ERR_UNSUPPORTED, or EVPOLL_ERR_BAD_HANDLE for what is not open,
- * negative numbers included. */
+/* Of what evp_stream_look() took for no stream: 0 if operations can be submitted for it, else
+ * EVPOLL_ERR_UNSUPPORTED. May ask a file system; no lock held. */
 int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out);
 /* Reads all that there is of a range, or up to the file's end, without waiting; false if some of it
  * is not in the cache, or for any other reason: then the engine is to read it. */

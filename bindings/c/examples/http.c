@@ -214,11 +214,19 @@ const char *http_content_type(const char *path) {
   return "application/octet-stream";
 }
 
-size_t http_write_head(char *out, int status, const char *type, int64_t length, int keep_alive) {
-  char date[64] = "";
+/* One is made for each second. */
+static const char *date_line(void) {
+  static char line[64];
+  static time_t made;
   const time_t now = time(NULL);
-  const struct tm *utc = gmtime(&now);
-  if (utc) strftime(date, sizeof date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", utc);
+  const struct tm *utc = now == made ? NULL : gmtime(&now);
+  if (!utc) return line;
+  strftime(line, sizeof line, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", utc);
+  made = now;
+  return line;
+}
+
+size_t http_write_head(char *out, int status, const char *type, int64_t length, int keep_alive) {
   const int n = snprintf(out, HTTP_HEAD_MAX,
                          "HTTP/1.1 %d %s\r\n"
                          "%s"
@@ -227,7 +235,7 @@ size_t http_write_head(char *out, int status, const char *type, int64_t length, 
                          "X-Content-Type-Options: nosniff\r\n"
                          "%s"
                          "%s\r\n",
-                         status, http_reason(status), date, type, length,
+                         status, http_reason(status), date_line(), type, length,
                          status == 405 ? "Allow: GET, HEAD\r\n" : "",
                          keep_alive ? "Connection: keep-alive\r\n" : "Connection: close\r\n");
   return (size_t)n;

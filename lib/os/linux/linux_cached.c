@@ -49,10 +49,9 @@ static bool can_be_polled(int fd) {
  * for reading cannot be asked so. */
 int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out) {
   *out = (struct evp_file_kind){.appends = false};
-  const int32_t status = evp_file_check(h);
-  if (status < 0) return status;
   const int fd = (int)h, flags = fcntl(fd, F_GETFL);
   char byte;
+  if (flags < 0) return evp_fail_os(errno);
   out->appends = (flags & O_APPEND) && (flags & O_ACCMODE) != O_RDONLY;
   const bool reads = (flags & O_ACCMODE) != O_WRONLY;
   const bool refused = reads && read_now(fd, &byte, 1, 0) < 0 && errno == EOPNOTSUPP;

@@ -7,9 +7,8 @@
 
 int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out) {
   *out = (struct evp_file_kind){.appends = false};
-  const int32_t status = evp_file_check(h);
-  if (status < 0) return status;
   const int flags = fcntl((int)h, F_GETFL);
+  if (flags < 0) return evp_fail_os(errno);
   out->appends = (flags & O_APPEND) && (flags & O_ACCMODE) != O_RDONLY;
   return 0;
 }
