@@ -36,6 +36,7 @@ enum { BLOCK = 4096, DEEPEST = 128 };
 const char *version_uv(void);
 const char *version_event(void);
 const char *version_ev(void);
+const char *version_asio(void);
 
 struct disk_type {
   const char *name;
@@ -95,7 +96,7 @@ extern long echo_left; /* bytes */
 enum { ECHO_MOST = 1000, ECHO_ROOM = 32768, ECHO_STRIDE = ECHO_ROOM + 64 };
 
 extern const struct stream_type stream_raw, stream_ring, stream_many, stream_single;
-extern const struct stream_type stream_two, stream_uv, stream_event;
+extern const struct stream_type stream_two, stream_uv, stream_event, stream_asio;
 
 /* Accepts and closes until accept_left is 0; the listener is its own. */
 struct accept_type {
@@ -109,6 +110,7 @@ extern long accept_left;
 extern bool accept_registers; /* ... and registers what it accepted before */
 
 extern const struct accept_type accept_raw, accept_many, accept_single, accept_uv, accept_event;
+extern const struct accept_type accept_asio;
 
 /* Timers by number, below `most`. add: for so many milliseconds, at random. */
 struct timer_type {
@@ -122,7 +124,7 @@ struct timer_type {
 };
 uint64_t timer_random(void);
 
-extern const struct timer_type timer_many, timer_single, timer_uv, timer_event;
+extern const struct timer_type timer_many, timer_single, timer_uv, timer_event, timer_asio;
 
 enum { EVENTS = 1024 }; /* the array of a wait, where a loop has one */
 

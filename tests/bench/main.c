@@ -26,8 +26,8 @@ int main(int argc, char **argv) {
   }
   const char *only = argv[3];
   char versions[200];
-  snprintf(versions, sizeof versions, "libuv %s, libevent %s, libev %s", version_uv(),
-           version_event(), version_ev());
+  snprintf(versions, sizeof versions, "libuv %s, libevent %s, libev %s, Asio %s", version_uv(),
+           version_event(), version_ev(), version_asio());
   report_begin(argv[2], versions);
   if (wanted("readiness", only)) readiness_rows();
   if (wanted("oneshot", only)) oneshot_rows();

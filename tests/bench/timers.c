@@ -54,7 +54,7 @@ static void close_timers(struct side *s) {
 
 static void timer_row(const char *what, int n, bool expire) {
   static const struct timer_type *const types[] = {&timer_uv, &timer_many, &timer_single,
-                                                   &timer_event};
+                                                   &timer_event, &timer_asio};
   enum { COUNT = sizeof types / sizeof types[0] };
   struct side sides[COUNT];
   char name[80];
