@@ -10,8 +10,10 @@
 
 /* What a row does with a ready descriptor: the same for all. */
 extern void (*handle)(int index);
-/* Events that are still to be handled before run() returns. */
-extern long remaining;
+/* Events that this thread still has to handle before its run() returns. */
+extern __thread long remaining;
+/* Events that a wait takes at most, of a loop that has an array. */
+extern int loop_takes;
 
 struct loop_type {
   const char *name;
@@ -29,6 +31,9 @@ struct loop_type {
 extern const struct loop_type loop_raw, loop_raw_edge, loop_raw_oneshot;
 extern const struct loop_type loop_many, loop_single, loop_edge, loop_oneshot, loop_oneshot_single;
 extern const struct loop_type loop_uv, loop_event, loop_event_once, loop_ev;
+/* For another thread: the same set, and what is registered; to be freed. */
+void *loop_raw_share(void *loop);
+void *loop_ours_share(void *loop);
 
 enum { BLOCK = 4096, DEEPEST = 128 };
 

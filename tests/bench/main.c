@@ -33,6 +33,7 @@ int main(int argc, char **argv) {
   if (wanted("oneshot", only)) oneshot_rows();
   if (wanted("changes", only)) changes_rows();
   if (wanted("calls", only)) calls_rows();
+  if (wanted("threads", only)) threads_rows();
   if (wanted("memory", only)) memory_rows();
   if (wanted("files", only)) files_rows(argv[2]);
   if (wanted("echo", only)) echo_rows();

@@ -12,6 +12,7 @@ void readiness_rows(void);
 void oneshot_rows(void);
 void changes_rows(void);
 void calls_rows(void);
+void threads_rows(void);
 void files_rows(const char *folder);
 void wakes_rows(void);
 void memory_rows(void);
