@@ -67,9 +67,11 @@ struct mixed_type {
   void *(*open)(const struct mixed_type *type, int file, char *buffers, const int *sockets, int m);
   void (*round)(void *mixed, const int64_t *offsets, int n);
   void (*close)(void *mixed);
+  /* A read of a block of each of these files, that no round waits for; it ends before close. */
+  void (*hang)(void *mixed, const int *files, int n);
 };
 
-extern const struct mixed_type mixed_raw, mixed_many, mixed_single, mixed_uv;
+extern const struct mixed_type mixed_raw, mixed_many, mixed_single, mixed_uv, mixed_pool;
 /* ... and a timer for so soon; evpoll's are operations all. */
 enum { MIXED_TIMER_NS = 1000 };
 extern const struct mixed_type mixed_raw_timer, mixed_all, mixed_all_single;

@@ -71,7 +71,7 @@ static bool same_base(void) {
 }
 
 static void print_group(void) {
-  if (!group.name[0]) return;
+  if (!group.lines_count) return;
   const bool same = same_base();
   printf("\n### %s\n\n%s\n\n| |", group.heading, group.text);
   if (group.has_base) printf(" %s, ns |", same ? group.lines[0].base_name : "baseline");

@@ -50,6 +50,9 @@ void aside_end(void);
 double now_ns(void);
 void run_row(struct row *r);
 double median(double *values, int n);
+/* Sorts them; at(values, n, 0.99) is then the 99th percentile. */
+void sort(double *values, int n);
+double at(const double *sorted, int n, double part);
 
 /* ---- the report --------------------------------------------------------------------------- */
 
