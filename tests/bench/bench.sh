@@ -3,7 +3,7 @@
 # bench.sh BUILD_DIR [--quick] [--readme] [PART]: measures with the programs of that build.
 # Without a part: evpoll against its peers. Parts: servers, growth, syscalls, all, or one group of
 # rows (readiness, oneshot, changes, calls, threads, memory, files, echo, accepts, timers, appends,
-# neighbours, wakes).
+# neighbours, delays, wakes).
 # --quick takes a minute; --readme measures all, and writes the tables into README.md.
 set -euo pipefail
 build=${1:?usage: bench.sh BUILD_DIR [--quick] [--readme] [PART]}

@@ -41,6 +41,7 @@ int main(int argc, char **argv) {
   if (wanted("timers", only)) timers_rows();
   if (wanted("appends", only)) appends_rows(argv[2]);
   if (wanted("neighbours", only)) neighbours_rows(argv[2]);
+  if (wanted("delays", only)) delays_rows(argv[2]);
   if (wanted("wakes", only)) wakes_rows(); /* last: libevent gets its locks there */
   report_end();
   return 0;

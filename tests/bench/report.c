@@ -120,7 +120,8 @@ static void put_json(const struct row *r, const char *unit, struct span base,
     if (f[i].cpu < 0)
       fprintf(json, "null");
     else if (unit)
-      fprintf(json, "{\"value\": %.4f, \"p99\": %.4f}", f[i].cpu, f[i].wall);
+      fprintf(json, "{\"value\": %.4f, \"%s\": %.4f}", f[i].cpu, r->second ? r->second : "p99",
+              f[i].wall);
     else
       fprintf(json, "{\"cpu\": %.4f, \"wall\": %.4f, \"cpu_ns\": %.2f, \"wall_ns\": %.2f}",
               f[i].cpu, f[i].wall, f[i].cpu_ns, f[i].wall_ns);

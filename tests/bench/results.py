@@ -17,7 +17,7 @@ BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 # Rows of each group, and contenders that have a figure in each of them.
 ROWS = {"readiness": 6, "oneshot": 6, "add": 3, "modify": 3, "remove": 3, "calls": 6, "threads": 5, "memory": 1,
         "cached": 3, "direct": 3, "files": 1, "lists": 2, "mixed": 4, "operations": 2, "echo": 6,
-        "accepts": 2, "timers": 4, "appends": 2, "neighbours": 5, "wakes": 1}
+        "accepts": 2, "timers": 4, "appends": 2, "neighbours": 5, "delays": 4, "wakes": 1}
 PLOTS = {  # file: title, group, rows, the x axis, figure, scale of y
     "ring": ("one event of the ring", "readiness", "ring", "sockets", "cpu", ""),
     "add": ("adding one descriptor", "add", "add", "descriptors", "cpu", ""),

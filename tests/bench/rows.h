@@ -15,6 +15,7 @@ void calls_rows(void);
 void threads_rows(void);
 void files_rows(const char *folder);
 void neighbours_rows(const char *folder);
+void delays_rows(const char *folder);
 void wakes_rows(void);
 void memory_rows(void);
 void echo_rows(void);

@@ -24,6 +24,7 @@ struct side {
 
 struct row {
   const char *group, *name;
+  const char *second; /* what a value's second is, for JSON; NULL: p99 */
   double x;           /* for plots: how many, how deep */
   int per;            /* events or operations in a round */
   bool whole_process; /* CPU of all threads, for what has helpers */
