@@ -129,6 +129,7 @@ struct timer_type {
   void (*expire)(void *timers, int n); /* returns when so many have */
   void (*close)(void *timers);
 };
+void timer_seed(void);
 uint64_t timer_random(void);
 
 extern const struct timer_type timer_many, timer_single, timer_uv, timer_event, timer_asio;
