@@ -4,7 +4,7 @@
 # Without a part: evpoll against its peers. Parts: servers, growth, syscalls, all, or one group of
 # rows (readiness, oneshot, changes, calls, threads, memory, files, echo, accepts, timers, appends,
 # neighbours, delays, wakes).
-# --quick takes a minute; --readme measures all, and writes the tables into README.md.
+# --quick takes two minutes; --readme measures all, and writes the tables into README.md.
 set -euo pipefail
 build=${1:?usage: bench.sh BUILD_DIR [--quick] [--readme] [PART]}
 shift

@@ -55,6 +55,7 @@ static void ours_run(void *loop) {
   struct ours *l = loop;
   while (remaining > 0) {
     const int32_t n = evpoll_wait(l->p, l->events, loop_takes, EVPOLL_INFINITE);
+    if (n < 0) die("evpoll_wait");
     for (int32_t k = 0; k < n; k++) {
       handle((int)l->events[k].token);
       remaining--;
@@ -67,6 +68,7 @@ static void ours_run_rearm(void *loop) {
   struct ours *l = loop;
   while (remaining > 0) {
     const int32_t n = evpoll_wait(l->p, l->events, loop_takes, EVPOLL_INFINITE);
+    if (n < 0) die("evpoll_wait");
     for (int32_t k = 0; k < n; k++) {
       const int i = (int)l->events[k].token;
       handle(i);

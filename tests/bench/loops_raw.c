@@ -53,6 +53,7 @@ static void raw_run(void *loop) {
   struct raw *l = loop;
   while (remaining > 0) {
     const int n = epoll_wait(l->set, l->events, loop_takes, -1);
+    if (n < 0) die("epoll_wait");
     for (int k = 0; k < n; k++) {
       handle((int)l->events[k].data.u64);
       remaining--;
@@ -64,6 +65,7 @@ static void raw_run_oneshot(void *loop) {
   struct raw *l = loop;
   while (remaining > 0) {
     const int n = epoll_wait(l->set, l->events, loop_takes, -1);
+    if (n < 0) die("epoll_wait");
     for (int k = 0; k < n; k++) {
       const int i = (int)l->events[k].data.u64;
       handle(i);
