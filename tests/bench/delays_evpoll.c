@@ -57,11 +57,12 @@ static void take(struct own *o, const evpoll_event *e) {
   } else if (!(e->events & EVPOLL_IO)) {
     delay_took(DELAY_SOCKET, delay_message(o->load->sockets[e->token]));
     ask(o);
-  } else if (e->result == BLOCK) {
-    delay_took(DELAY_FILE, e->token);
-  } else {
+  } else if (e->token < DELAY_TIMERS) {
     delay_took(DELAY_TIMER, o->deadlines[e->token]);
     arm(o, (int)e->token);
+  } else {
+    if (e->result != BLOCK) die("a read of evpoll");
+    delay_took(DELAY_FILE, e->token);
   }
 }
 
