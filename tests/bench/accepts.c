@@ -55,8 +55,8 @@ static void close_acceptor(struct side *s) {
 }
 
 static void accept_row(const char *name, bool registers) {
-  static const struct accept_type *const types[] = {&accept_raw, &accept_many, &accept_single,
-                                                    &accept_uv, &accept_event};
+  static const struct accept_type *const types[] = {&accept_raw, &accept_many,  &accept_single,
+                                                    &accept_uv,  &accept_event, &accept_asio};
   enum { COUNT = sizeof types / sizeof types[0] };
   struct side sides[COUNT];
   accept_registers = registers;
@@ -76,7 +76,7 @@ void accepts_rows(void) {
   report_group("accepts", "Connections accepted and closed",
                "One connection, the server's part; 64 come at once. Baseline: epoll and accept4() "
                "until there is none. Registered: epoll_ctl(), evpoll_add() and CLOSE, "
-               "uv_read_start(), a bufferevent.");
+               "uv_read_start(), a bufferevent; Asio does so always.");
   accept_row("accept, close", false);
   accept_row("accept, register, close", true);
 }

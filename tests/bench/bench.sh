@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # bench.sh BUILD_DIR [--quick] [--readme] [PART]: measures with the programs of that build.
 # Without a part: evpoll against its peers. Parts: servers, growth, syscalls, all, or one group of
-# rows (readiness, oneshot, changes, calls, memory, files, echo, accepts, timers, appends, wakes).
+# rows (readiness, oneshot, changes, calls, threads, memory, files, echo, accepts, timers, appends,
+# neighbours, delays, wakes).
 # targets, compare FOLDER: of the last run.
-# --quick takes a minute; --readme measures all, and writes the tables into README.md.
+# --quick takes two minutes; --readme measures all, and writes the tables into README.md.
 set -euo pipefail
 build=${1:?usage: bench.sh BUILD_DIR [--quick] [--readme] [PART]}
 shift

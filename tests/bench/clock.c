@@ -23,7 +23,11 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+void sort(double *values, int n) { qsort(values, (size_t)n, sizeof *values, compare); }
+
+double at(const double *sorted, int n, double part) { return sorted[(int)((double)n * part)]; }
+
 double median(double *values, int n) {
-  qsort(values, (size_t)n, sizeof *values, compare);
+  sort(values, n);
   return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }

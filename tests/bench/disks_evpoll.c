@@ -132,9 +132,22 @@ static void mixed_round(void *mixed, const int64_t *offsets, int n) {
   }
 }
 
-#define MIXED mixed_open, mixed_round, disk_close
+static void hang(void *mixed, const int *files, int n) {
+  struct disk *d = mixed;
+  for (int i = 0; i < n; i++) {
+    evpoll_io io = {.handle = files[i],
+                    .buffer = EVPOLL_ADDR(d->buffers + (DEEPEST - 1 - i) * BLOCK),
+                    .length = BLOCK,
+                    .code = EVPOLL_OP_READ};
+    if (evpoll_add(d->p, files[i], 0, 0, EVPOLL_OPERATIONS) < 0) die("evpoll_add of a FUSE file");
+    if (evpoll_submit(d->p, &io, 1) != 1) die("evpoll_submit");
+  }
+}
+
+#define MIXED mixed_open, mixed_round, disk_close, hang
 const struct mixed_type mixed_many = {"evpoll", 0, MIXED};
 const struct mixed_type mixed_single = {"evpoll, one waiter", EVPOLL_OPEN_SINGLE_WAITER, MIXED};
+const struct mixed_type mixed_pool = {"evpoll, pool", EVPOLL_OPEN_NO_URING, MIXED};
 
 /* ---- ... and all of it as operations: blocks, streams and a timer --------------------------- */
 
@@ -163,6 +176,6 @@ static void all_round(void *mixed, const int64_t *offsets, int n) {
   for (int left = all; left > 0;) left -= wait_some(d);
 }
 
-#define ALL all_open, all_round, disk_close
+#define ALL all_open, all_round, disk_close, hang
 const struct mixed_type mixed_all = {"evpoll", 0, ALL};
 const struct mixed_type mixed_all_single = {"evpoll, one waiter", EVPOLL_OPEN_SINGLE_WAITER, ALL};

@@ -77,7 +77,7 @@ static void close_server(struct side *s) {
 
 static const struct stream_type *const types[] = {&stream_raw,    &stream_ring, &stream_many,
                                                   &stream_single, &stream_two,  &stream_uv,
-                                                  &stream_event};
+                                                  &stream_event,  &stream_asio};
 enum { COUNT = sizeof types / sizeof types[0] };
 
 bool echo_alone(const char *name, int n, int bytes, long rounds) {

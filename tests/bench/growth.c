@@ -6,6 +6,7 @@
  * socket and closed, and lives on in the message that nobody receives. For the kernel's set its
  * registration lives on as well. evpoll's does not: it names the descriptor, whose number is the
  * next one's. So beyond the limit the kernel has that many and evpoll those that can be named. */
+#include "growth.h"
 #include "slices.h"
 
 #include <evpoll.h>
@@ -26,7 +27,7 @@ static int alive[MOST_FDS], alive_n;
 static int parks[MOST_PARKS], parks_n;
 static long registered;
 
-static evpoll *open_poller(uint32_t flags) {
+evpoll *growth_poller(uint32_t flags) {
   evpoll_options options = {.struct_size = sizeof options, .flags = flags};
   evpoll *out;
   if (evpoll_open(&options, &out) < 0) die("evpoll_open");
@@ -145,7 +146,7 @@ static struct costs measure(void) {
 static void costs_of_size(void) {
   static const long sizes[] = {100, 1000, 10000, 20000, 50000, 100000};
   set = epoll_create1(EPOLL_CLOEXEC);
-  p = open_poller(0);
+  p = growth_poller(0);
   for (int i = 0; i < PROBES; i++) probes[i] = eventfd(i == 0, EFD_CLOEXEC | EFD_NONBLOCK);
   printf("\n### Growth: one call while so many are registered, ns\n\n"
          "| in the kernel's set | of them with a descriptor | add: epoll | evpoll "
@@ -236,7 +237,7 @@ static bool stays_flat(const char *what, void (*work)(long), long n) {
 
 static bool memory_is_flat(long events, long operations) {
   bool flat = true;
-  p = open_poller(0);
+  p = growth_poller(0);
   if (evpoll_add(p, file, 0, 0, EVPOLL_OPERATIONS) < 0) die("evpoll_add");
   resident_kib(); /* the C library's pages for it are there from now on */
   printf("\n### Memory of the process before and after, KiB\n\n"
@@ -268,6 +269,8 @@ int main(int argc, char **argv) {
   if (file < 0 || write(file, block, sizeof block) != sizeof block) die(argv[2]);
   const bool flat = memory_is_flat(100000000 / part, 10000000 / part);
   costs_of_size();
+  costs_of_pending_reads();
+  costs_of_pending_timers();
   close(file);
   unlink(argv[2]);
   return flat ? 0 : 1;

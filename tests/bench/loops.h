@@ -10,8 +10,10 @@
 
 /* What a row does with a ready descriptor: the same for all. */
 extern void (*handle)(int index);
-/* Events that are still to be handled before run() returns. */
-extern long remaining;
+/* Events that this thread still has to handle before its run() returns. */
+extern __thread long remaining;
+/* Events that a wait takes at most, of a loop that has an array. */
+extern int loop_takes;
 
 struct loop_type {
   const char *name;
@@ -29,6 +31,9 @@ struct loop_type {
 extern const struct loop_type loop_raw, loop_raw_edge, loop_raw_oneshot;
 extern const struct loop_type loop_many, loop_single, loop_edge, loop_oneshot, loop_oneshot_single;
 extern const struct loop_type loop_uv, loop_event, loop_event_once, loop_ev;
+/* For another thread: the same set, and what is registered; to be freed. */
+void *loop_raw_share(void *loop);
+void *loop_ours_share(void *loop);
 
 enum { BLOCK = 4096, DEEPEST = 128 };
 
@@ -36,6 +41,7 @@ enum { BLOCK = 4096, DEEPEST = 128 };
 const char *version_uv(void);
 const char *version_event(void);
 const char *version_ev(void);
+const char *version_asio(void);
 
 struct disk_type {
   const char *name;
@@ -61,9 +67,11 @@ struct mixed_type {
   void *(*open)(const struct mixed_type *type, int file, char *buffers, const int *sockets, int m);
   void (*round)(void *mixed, const int64_t *offsets, int n);
   void (*close)(void *mixed);
+  /* A read of a block of each of these files, that no round waits for; it ends before close. */
+  void (*hang)(void *mixed, const int *files, int n);
 };
 
-extern const struct mixed_type mixed_raw, mixed_many, mixed_single, mixed_uv;
+extern const struct mixed_type mixed_raw, mixed_many, mixed_single, mixed_uv, mixed_pool;
 /* ... and a timer for so soon; evpoll's are operations all. */
 enum { MIXED_TIMER_NS = 1000 };
 extern const struct mixed_type mixed_raw_timer, mixed_all, mixed_all_single;
@@ -95,7 +103,7 @@ extern long echo_left; /* bytes */
 enum { ECHO_MOST = 1000, ECHO_ROOM = 32768, ECHO_STRIDE = ECHO_ROOM + 64 };
 
 extern const struct stream_type stream_raw, stream_ring, stream_many, stream_single;
-extern const struct stream_type stream_two, stream_uv, stream_event;
+extern const struct stream_type stream_two, stream_uv, stream_event, stream_asio;
 
 /* Accepts and closes until accept_left is 0; the listener is its own. */
 struct accept_type {
@@ -109,6 +117,7 @@ extern long accept_left;
 extern bool accept_registers; /* ... and registers what it accepted before */
 
 extern const struct accept_type accept_raw, accept_many, accept_single, accept_uv, accept_event;
+extern const struct accept_type accept_asio;
 
 /* Timers by number, below `most`. add: for so many milliseconds, at random. */
 struct timer_type {
@@ -120,9 +129,10 @@ struct timer_type {
   void (*expire)(void *timers, int n); /* returns when so many have */
   void (*close)(void *timers);
 };
+void timer_seed(void);
 uint64_t timer_random(void);
 
-extern const struct timer_type timer_many, timer_single, timer_uv, timer_event;
+extern const struct timer_type timer_many, timer_single, timer_uv, timer_event, timer_asio;
 
 enum { EVENTS = 1024 }; /* the array of a wait, where a loop has one */
 

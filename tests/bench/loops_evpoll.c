@@ -4,6 +4,7 @@
 
 #include <evpoll.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct ours {
   evpoll *p;
@@ -53,7 +54,8 @@ static void ours_remove(void *loop) {
 static void ours_run(void *loop) {
   struct ours *l = loop;
   while (remaining > 0) {
-    const int32_t n = evpoll_wait(l->p, l->events, EVENTS, EVPOLL_INFINITE);
+    const int32_t n = evpoll_wait(l->p, l->events, loop_takes, EVPOLL_INFINITE);
+    if (n < 0) die("evpoll_wait");
     for (int32_t k = 0; k < n; k++) {
       handle((int)l->events[k].token);
       remaining--;
@@ -65,7 +67,8 @@ static void ours_run(void *loop) {
 static void ours_run_rearm(void *loop) {
   struct ours *l = loop;
   while (remaining > 0) {
-    const int32_t n = evpoll_wait(l->p, l->events, EVENTS, EVPOLL_INFINITE);
+    const int32_t n = evpoll_wait(l->p, l->events, loop_takes, EVPOLL_INFINITE);
+    if (n < 0) die("evpoll_wait");
     for (int32_t k = 0; k < n; k++) {
       const int i = (int)l->events[k].token;
       handle(i);
@@ -73,6 +76,12 @@ static void ours_run_rearm(void *loop) {
       remaining--;
     }
   }
+}
+
+void *loop_ours_share(void *loop) {
+  struct ours *l = malloc(sizeof *l);
+  if (!l) die("malloc");
+  return memcpy(l, loop, sizeof *l);
 }
 
 static void ours_close(void *loop) {

@@ -5,6 +5,7 @@
 
 #include <evpoll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -51,7 +52,8 @@ static void raw_remove(void *loop) { control(loop, EPOLL_CTL_DEL, 0); }
 static void raw_run(void *loop) {
   struct raw *l = loop;
   while (remaining > 0) {
-    const int n = epoll_wait(l->set, l->events, EVENTS, -1);
+    const int n = epoll_wait(l->set, l->events, loop_takes, -1);
+    if (n < 0) die("epoll_wait");
     for (int k = 0; k < n; k++) {
       handle((int)l->events[k].data.u64);
       remaining--;
@@ -62,7 +64,8 @@ static void raw_run(void *loop) {
 static void raw_run_oneshot(void *loop) {
   struct raw *l = loop;
   while (remaining > 0) {
-    const int n = epoll_wait(l->set, l->events, EVENTS, -1);
+    const int n = epoll_wait(l->set, l->events, loop_takes, -1);
+    if (n < 0) die("epoll_wait");
     for (int k = 0; k < n; k++) {
       const int i = (int)l->events[k].data.u64;
       handle(i);
@@ -71,6 +74,12 @@ static void raw_run_oneshot(void *loop) {
       remaining--;
     }
   }
+}
+
+void *loop_raw_share(void *loop) {
+  struct raw *l = malloc(sizeof *l);
+  if (!l) die("malloc");
+  return memcpy(l, loop, sizeof *l);
 }
 
 static void raw_close(void *loop) {

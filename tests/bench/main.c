@@ -26,19 +26,22 @@ int main(int argc, char **argv) {
   }
   const char *only = argv[3];
   char versions[200];
-  snprintf(versions, sizeof versions, "libuv %s, libevent %s, libev %s", version_uv(),
-           version_event(), version_ev());
+  snprintf(versions, sizeof versions, "libuv %s, libevent %s, libev %s, Asio %s", version_uv(),
+           version_event(), version_ev(), version_asio());
   report_begin(argv[2], versions);
   if (wanted("readiness", only)) readiness_rows();
   if (wanted("oneshot", only)) oneshot_rows();
   if (wanted("changes", only)) changes_rows();
   if (wanted("calls", only)) calls_rows();
+  if (wanted("threads", only)) threads_rows();
   if (wanted("memory", only)) memory_rows();
   if (wanted("files", only)) files_rows(argv[2]);
   if (wanted("echo", only)) echo_rows();
   if (wanted("accepts", only)) accepts_rows();
   if (wanted("timers", only)) timers_rows();
   if (wanted("appends", only)) appends_rows(argv[2]);
+  if (wanted("neighbours", only)) neighbours_rows(argv[2]);
+  if (wanted("delays", only)) delays_rows(argv[2]);
   if (wanted("wakes", only)) wakes_rows(); /* last: libevent gets its locks there */
   report_end();
   return 0;

@@ -169,7 +169,20 @@ static void mixed_round(void *mixed, const int64_t *offsets, int n) {
   uv_run(&d->loop, UV_RUN_DEFAULT);
 }
 
-const struct mixed_type mixed_uv = {"libuv", 0, mixed_open, mixed_round, disk_close};
+static void hung_done(uv_fs_t *request) {
+  if (request->result != BLOCK) die("uv_fs_read");
+  uv_fs_req_cleanup(request);
+}
+
+static void hang(void *mixed, const int *files, int n) {
+  struct disk *d = mixed;
+  for (int i = DEEPEST - n; i < DEEPEST; i++) {
+    const uv_buf_t buffer = uv_buf_init(d->buffers + i * BLOCK, BLOCK);
+    uv_fs_read(&d->loop, &d->requests[i], *files++, &buffer, 1, 0, hung_done);
+  }
+}
+
+const struct mixed_type mixed_uv = {"libuv", 0, mixed_open, mixed_round, disk_close, hang};
 
 /* ---- a wake --------------------------------------------------------------------------------- */
 

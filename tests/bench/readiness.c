@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 void (*handle)(int index);
-long remaining;
+__thread long remaining;
+int loop_takes = EVENTS;
 int loop_fds[MOST_FDS];
 int loop_n;
 

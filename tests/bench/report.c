@@ -71,7 +71,7 @@ static bool same_base(void) {
 }
 
 static void print_group(void) {
-  if (!group.name[0]) return;
+  if (!group.lines_count) return;
   const bool same = same_base();
   printf("\n### %s\n\n%s\n\n| |", group.heading, group.text);
   if (group.has_base) printf(" %s, ns |", same ? group.lines[0].base_name : "baseline");
@@ -122,7 +122,8 @@ static void put_json(const struct row *r, const char *unit, struct span base,
     if (f[i].cpu < 0)
       fprintf(json, "null");
     else if (unit)
-      fprintf(json, "{\"value\": %.4f, \"p99\": %.4f}", f[i].cpu, f[i].wall);
+      fprintf(json, "{\"value\": %.4f, \"%s\": %.4f}", f[i].cpu, r->second ? r->second : "p99",
+              f[i].wall);
     else
       fprintf(json, "{\"cpu\": %.4f, \"wall\": %.4f, \"cpu_ns\": %.2f, \"wall_ns\": %.2f}",
               f[i].cpu, f[i].wall, f[i].cpu_ns, f[i].wall_ns);

@@ -24,6 +24,7 @@ struct side {
 
 struct row {
   const char *group, *name;
+  const char *second; /* what a value's second is, for JSON; NULL: p99 */
   double x;           /* for plots: how many, how deep */
   int per;            /* events or operations in a round */
   bool whole_process; /* CPU of all threads, for what has helpers */
@@ -51,6 +52,9 @@ void aside_end(void);
 double now_ns(void);
 void run_row(struct row *r);
 double median(double *values, int n);
+/* Sorts them; at(values, n, 0.99) is then the 99th percentile. */
+void sort(double *values, int n);
+double at(const double *sorted, int n, double part);
 
 /* ---- the report --------------------------------------------------------------------------- */
 

@@ -15,7 +15,7 @@ import tempfile
 CALLS = "epoll_wait,epoll_pwait,epoll_pwait2,epoll_ctl,recvfrom,sendto,recvmsg,sendmsg," \
         "read,write,readv,writev,sendmmsg,io_uring_enter,ioctl,futex,timerfd_settime"
 CONTENDERS = ["epoll", "io_uring", "evpoll", "evpoll, one waiter", "evpoll, two calls", "libuv",
-              "libevent"]
+              "libevent", "Asio"]
 FEW, MANY = 20, 120
 
 

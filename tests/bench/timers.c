@@ -8,18 +8,10 @@
 enum { AT_ONCE = 64 };
 
 static int pending;
-static uint64_t seed;
-
-uint64_t timer_random(void) {
-  seed ^= seed << 13;
-  seed ^= seed >> 7;
-  seed ^= seed << 17;
-  return seed;
-}
 
 static void open_timers(struct side *s) {
   const struct timer_type *type = s->type;
-  seed = 88172645463325252u; /* the same times for all */
+  timer_seed(); /* the same times for all */
   s->state = type->open(type, pending + AT_ONCE);
   type->add(s->state, 0, pending, 3600000, 360000000);
 }
@@ -34,7 +26,7 @@ static void add_cancel(struct side *s, long rounds) {
 
 static void open_none(struct side *s) {
   const struct timer_type *type = s->type;
-  seed = 88172645463325252u;
+  timer_seed();
   s->state = type->open(type, pending);
 }
 
@@ -54,7 +46,7 @@ static void close_timers(struct side *s) {
 
 static void timer_row(const char *what, int n, bool expire) {
   static const struct timer_type *const types[] = {&timer_uv, &timer_many, &timer_single,
-                                                   &timer_event};
+                                                   &timer_event, &timer_asio};
   enum { COUNT = sizeof types / sizeof types[0] };
   struct side sides[COUNT];
   char name[80];

@@ -7,6 +7,17 @@
 
 enum { AT_ONCE = 64 };
 
+static uint64_t seed;
+
+void timer_seed(void) { seed = 88172645463325252u; }
+
+uint64_t timer_random(void) {
+  seed ^= seed << 13;
+  seed ^= seed >> 7;
+  seed ^= seed << 17;
+  return seed;
+}
+
 struct timers {
   evpoll *p;
   evpoll_event events[EVENTS];

@@ -60,11 +60,6 @@ static void stop(struct sleeper *s) {
   free(s);
 }
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 void wakes_rows(void) {
   static const struct wake_type *const types[] = {&wake_raw, &wake_raw,   &wake_many, &wake_single,
                                                   &wake_uv,  &wake_event, &wake_ev};
@@ -85,10 +80,10 @@ void wakes_rows(void) {
     n += IN_A_ROW;
   }
   for (int i = 0; i < COUNT; i++) {
-    qsort(s[i]->samples, (size_t)n, sizeof(double), compare);
+    sort(s[i]->samples, n);
     figures[i] = (struct figure){.name = i == 1 ? "itself" : types[i]->name,
-                                 .cpu = s[i]->samples[n / 2] / 1000,
-                                 .wall = s[i]->samples[n * 99 / 100] / 1000};
+                                 .cpu = at(s[i]->samples, n, 0.5) / 1000,
+                                 .wall = at(s[i]->samples, n, 0.99) / 1000};
     stop(s[i]);
   }
   const struct row r = {.group = "wakes", .name = "from another thread, p50 / p99"};

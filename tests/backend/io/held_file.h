@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Files whose operations take as long, and end as, the test wants: they are served through FUSE by
-// a process of the test's own. What other tests can only hope for (an operation that runs right
-// now, a device that fails) is certain here.
+// Files whose operations take as long, and end as, the test wants (or the bench): they are served
+// through FUSE by a process of the test's own. What other tests can only hope for (an operation
+// that runs right now, a device that fails) is certain here.
 //
 // The library leaves these files to its pool. The same ones through an overlay file system are such
 // that io_uring serves, by threads of the kernel: stacked(), for reading alone. Each file has an
