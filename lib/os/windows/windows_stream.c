@@ -118,6 +118,13 @@ static int64_t move(const struct evp_stream_call *c) {
 
 /* ---- messages ----------------------------------------------------------------------------- */
 
+static bool all_fits(const evpoll_iovec *from, uint32_t n) {
+  uint64_t room = INT64_MAX;
+  uint32_t k = 0;
+  for (; k < n && from[k].length <= room; k++) room -= from[k].length;
+  return k == n;
+}
+
 /* The program may write its message meanwhile: what cannot be is not asked for. */
 static int64_t move_message(const struct evp_stream_call *c) {
   evpoll_message *m = c->buffer;
@@ -126,7 +133,7 @@ static int64_t move_message(const struct evp_stream_call *c) {
   union evp_address peer = {.any = {.sa_family = AF_UNSPEC}};
   int length = sizeof peer;
   bool truncated;
-  if (n < 1 || n > EVP_MESSAGE_PIECES) return -WSAEINVAL;
+  if (n < 1 || n > EVP_MESSAGE_PIECES || !all_fits(from, n)) return -WSAEINVAL;
   if (c->code == EVPOLL_OP_SEND_MESSAGE) {
     length = m->peer.family ? evp_address_import(&m->peer, &peer) : 0;
     return length < 0 ? -WSAEINVAL : transmit(c, from, n, length ? &peer : NULL, length);
