@@ -22,16 +22,9 @@ PICTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pictures")
 TARGET_MARKS = "<!-- targets: begin -->\n", "<!-- targets: end -->\n"
 MEASURED_MARKS = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 # Rows of each group, and contenders that have a figure in each of them.
-ROWS = {"readiness": 6, "oneshot": 6, "add": 3, "modify": 3, "remove": 3, "calls": 6, "threads": 5, "memory": 1,
-        "cached": 3, "direct": 3, "files": 1, "lists": 2, "mixed": 4, "operations": 2, "echo": 6,
+ROWS = {"readiness": 6, "oneshot": 6, "add": 3, "modify": 3, "remove": 3, "calls": 6,
+        "threads": 5, "memory": 1, "cached": 3, "direct": 3, "files": 1, "lists": 2, "mixed": 4, "operations": 2, "echo": 6,
         "accepts": 2, "timers": 4, "appends": 2, "neighbours": 5, "delays": 4, "wakes": 1}
-PLOTS = {  # file: title, group, rows, the x axis, figure, scale of y
-    "ring": ("one event of the ring", "readiness", "ring", "sockets", "cpu", ""),
-    "add": ("adding one descriptor", "add", "add", "descriptors", "cpu", ""),
-    "cached": ("4 KiB from the cache", "cached", "read", "depth", "cpu", "y"),
-    "direct": ("4 KiB by O_DIRECT", "direct", "read", "depth", "cpu", "y"),
-    "direct-wall": ("4 KiB by O_DIRECT", "direct", "read", "depth", "wall", "y"),
-}
 # What was aimed at: said how, at most (or, where it is negative, at least) so much, of which
 # contender's CPU (or wall) in which rows, against the baseline or another, and where README says why
 # it is missed.
