@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/status.h"
 #include "os/os.h"
 #include "os/posix/posix.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What a file is, where nothing tells whether a read would wait: the BSDs and macOS. */
+#include <errno.h>
 #include <fcntl.h>
 
+#include "core/status.h"
 #include "os/os.h"
 #include "os/posix/posix.h"
 
