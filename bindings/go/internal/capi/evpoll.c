@@ -329,9 +329,8 @@ struct evp_file_kind {
   bool waits;   /* the call that starts an operation would wait, whatever it is told */
   bool quick; /* close() has nothing to write back: open for reading alone, on such a file system */
 };
-/* May ask a file system; no lock held. 0 if operations can be submitted for the handle: a regular
- * file or block device, else EVPOLL_ERR_UNSUPPORTED, or EVPOLL_ERR_BAD_HANDLE for what is not open,
- * negative numbers included. */
+/* Of what evp_stream_look() took for no stream: 0 if operations can be submitted for it, else
+ * EVPOLL_ERR_UNSUPPORTED. May ask a file system; no lock held. */
 EVP_SHARED int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out);
 /* Reads all that there is of a range, or up to the file's end, without waiting; false if some of it
  * is not in the cache, or for any other reason: then the engine is to read it. */
@@ -7976,10 +7975,9 @@ static bool can_be_polled(int fd) {
  * for reading cannot be asked so. */
 EVP_SHARED int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out) {
   *out = (struct evp_file_kind){.appends = false};
-  const int32_t status = evp_file_check(h);
-  if (status < 0) return status;
   const int fd = (int)h, flags = fcntl(fd, F_GETFL);
   char byte;
+  if (flags < 0) return evp_fail_os(errno);
   out->appends = (flags & O_APPEND) && (flags & O_ACCMODE) != O_RDONLY;
   const bool reads = (flags & O_ACCMODE) != O_WRONLY;
   const bool refused = reads && read_now(fd, &byte, 1, 0) < 0 && errno == EOPNOTSUPP;
@@ -10473,6 +10471,13 @@ static int64_t move(const struct evp_stream_call *c) {
 
 /* ---- messages ----------------------------------------------------------------------------- */
 
+static bool all_fits(const evpoll_iovec *from, uint32_t n) {
+  uint64_t room = INT64_MAX;
+  uint32_t k = 0;
+  for (; k < n && from[k].length <= room; k++) room -= from[k].length;
+  return k == n;
+}
+
 /* The program may write its message meanwhile: what cannot be is not asked for. */
 static int64_t move_message(const struct evp_stream_call *c) {
   evpoll_message *m = c->buffer;
@@ -10481,7 +10486,7 @@ static int64_t move_message(const struct evp_stream_call *c) {
   union evp_address peer = {.any = {.sa_family = AF_UNSPEC}};
   int length = sizeof peer;
   bool truncated;
-  if (n < 1 || n > EVP_MESSAGE_PIECES) return -WSAEINVAL;
+  if (n < 1 || n > EVP_MESSAGE_PIECES || !all_fits(from, n)) return -WSAEINVAL;
   if (c->code == EVPOLL_OP_SEND_MESSAGE) {
     length = m->peer.family ? evp_address_import(&m->peer, &peer) : 0;
     return length < 0 ? -WSAEINVAL : transmit(c, from, n, length ? &peer : NULL, length);
@@ -12317,14 +12322,14 @@ static const struct evp_backend evp_backend = {
 /* ==== os/posix/posix_look.c =================================================================== */
 #if !defined(_WIN32) && !defined(__linux__)
 /* What a file is, where nothing tells whether a read would wait: the BSDs and macOS. */
+#include <errno.h>
 #include <fcntl.h>
 
 
 EVP_SHARED int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out) {
   *out = (struct evp_file_kind){.appends = false};
-  const int32_t status = evp_file_check(h);
-  if (status < 0) return status;
   const int flags = fcntl((int)h, F_GETFL);
+  if (flags < 0) return evp_fail_os(errno);
   out->appends = (flags & O_APPEND) && (flags & O_ACCMODE) != O_RDONLY;
   return 0;
 }
