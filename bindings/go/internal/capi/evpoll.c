@@ -7057,6 +7057,7 @@ EVP_SHARED int32_t evp_socket_close(evpoll_handle handle) {
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -7299,23 +7300,16 @@ static ssize_t send_now(const struct evp_stream_call *c, const void *bytes, size
   return evp_send((int)c->handle, bytes, n, flags);
 }
 
-/* A little at a time, through the stack, as far as it lies in the cache. What is not sent is read
- * again. */
+/* In one piece, if all of it lies in the cache: several sends cost more than they save of memory.
+ * What the socket does not take is read again. */
 static int64_t send_cached(const struct evp_stream_call *c) {
-  char room[SEND_PIECE];
-  int64_t sent = 0;
-  if (!c->cached || c->length > SEND_MOST) return EVP_STREAM_MISS;
-  while ((uint64_t)sent < c->length) {
-    const uint64_t left = c->length - (uint64_t)sent;
-    int64_t got = 0;
-    if (!evp_file_read_cached(c->file, c->place + sent, room,
-                              left < sizeof room ? left : sizeof room, &got))
-      return sent ? sent : EVP_STREAM_MISS;
-    const ssize_t n = got ? send_now(c, room, (size_t)got, (uint64_t)got < left) : 0;
-    if (n < 0) return sent ? sent : -errno;
-    sent += n;
-    if (n < got || got == 0) break;
+  char *room = c->cached && c->length <= SEND_MOST ? malloc(SEND_MOST) : NULL;
+  int64_t got, sent = EVP_STREAM_MISS;
+  if (room && evp_file_read_cached(c->file, c->place, room, c->length, &got)) {
+    sent = got ? send_now(c, room, (size_t)got, false) : 0;
+    if (sent < 0) sent = -errno;
   }
+  free(room);
   return sent;
 }
 
