@@ -3,7 +3,10 @@
  * to evp_io_done(), which wakes a waiter. It names its handle by the number, and so holds a use of
  * its target until that was done. The queue is bounded by the poller's io_limit. Threads are
  * started as there is work, at most options.pool_threads, and end when the poller is closed. A
- * queued operation can be cancelled; a running one ends by itself. */
+ * queued operation can be cancelled; a running one ends by itself.
+ *
+ * Files of a slow kind, whose file system may hang (a network's, FUSE's), have a queue of their
+ * own, and one thread is not for them: what is to be done with other files goes on meanwhile. */
 #include "core/workers.h"
 
 #include <stdlib.h>
@@ -15,43 +18,65 @@
 
 enum { MOST_TRIES = 64 };
 
+struct evp_pool_queue {
+  struct evp_op *first, *last;
+};
+
 struct evp_pool {
   evpoll *p;
   struct evp_mutex lock; /* taken inside p->io.lock, never around it */
   struct evp_cond work;
-  struct evp_op *first, *last;
-  uint32_t queued, idle, alive;
+  struct evp_pool_queue queues[2];    /* slow ones in the second */
+  uint32_t queued, idle, alive, slow; /* slow: that run */
+  bool slow_next;                     /* in turns, where both have something */
   bool stop;
   uint64_t threads[]; /* p->pool_threads of them */
 };
 
-/* Lock held. An operation is in the queue as long as it is the first, or has one before it. */
+static bool is_slow(const struct evp_op *op) {
+  return (op->file ? op->file : op->target)->file.slow;
+}
+
+static struct evp_pool_queue *pool_queue(struct evp_pool *w, const struct evp_op *op) {
+  return &w->queues[is_slow(op)];
+}
+
+/* Lock held. An operation is in a queue as long as it is the first, or has one before it. */
 static bool is_queued(const struct evp_pool *w, const struct evp_op *op) {
-  return w->first == op || op->before;
+  return op->before || w->queues[0].first == op || w->queues[1].first == op;
 }
 
 static void pool_take(struct evp_pool *w, struct evp_op *op) {
+  struct evp_pool_queue *q = pool_queue(w, op);
   if (op->before)
     op->before->next = op->next;
   else
-    w->first = op->next;
+    q->first = op->next;
   if (op->next)
     op->next->before = op->before;
   else
-    w->last = op->before;
+    q->last = op->before;
   op->before = NULL;
   w->queued--;
 }
 
 static void pool_append(struct evp_pool *w, struct evp_op *op) {
-  op->before = w->last;
+  struct evp_pool_queue *q = pool_queue(w, op);
+  op->before = q->last;
   op->next = NULL;
-  if (w->last)
-    w->last->next = op;
+  if (q->last)
+    q->last->next = op;
   else
-    w->first = op;
-  w->last = op;
+    q->first = op;
+  q->last = op;
   w->queued++;
+}
+
+/* Lock held. What a thread may begin now. */
+static struct evp_op *pool_first(struct evp_pool *w) {
+  const bool room = w->slow + 1 < w->p->pool_threads || w->p->pool_threads == 1;
+  struct evp_op *quick = w->queues[0].first, *slow = room ? w->queues[1].first : NULL;
+  return slow && (w->slow_next || !quick) ? slow : quick;
 }
 
 /* What the system says may pass (a server that answers "interrupted") is asked for a few times. */
@@ -89,23 +114,27 @@ static void serve_op(evpoll *p, struct evp_op *op) {
 
 static void work(void *context) {
   struct evp_pool *w = context;
+  struct evp_op *op;
   evp_mutex_lock(&w->lock);
   w->idle--;
   for (;;) {
-    while (!w->first && !w->stop) {
+    while (!(op = pool_first(w)) && !w->stop) {
       w->idle++;
       evp_cond_wait(&w->work, &w->lock);
       w->idle--;
     }
-    if (!w->first) break;
-    struct evp_op *op = w->first;
+    if (!op) break;
+    const bool slow = is_slow(op);
     pool_take(w, op);
+    w->slow += slow;
+    w->slow_next = !slow;
     evp_mutex_unlock(&w->lock);
     if (op->code == EVPOLL_OP_APPEND)
       evp_append_serve(w->p, op->target);
     else
       serve_op(w->p, op);
     evp_mutex_lock(&w->lock);
+    w->slow -= slow;
   }
   evp_mutex_unlock(&w->lock);
 }

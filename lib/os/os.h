@@ -71,6 +71,7 @@ struct evp_file_kind {
   bool ready;   /* its file system can be asked without waiting */
   bool cached;  /* reads can be tried by evp_file_read_cached() */
   bool waits;   /* the call that starts an operation would wait, whatever it is told */
+  bool slow;    /* its file system cannot be asked without waiting, and may hang */
   bool quick; /* close() has nothing to write back: open for reading alone, on such a file system */
 };
 /* Of what evp_stream_look() took for no stream: 0 if operations can be submitted for it, else

@@ -41,7 +41,7 @@
 #include "backend/epoll/uring_abi.h"
 
 enum { SUBMISSIONS = 64, COMPLETIONS = 1024, FEW_SUBMISSIONS = 8, FEW_COMPLETIONS = 16 };
-enum { MOST_ENTERS = 16 };
+enum { MOST_ENTERS = 16, WORKERS = 64 };
 
 /* user_data of what is not an operation; ids of operations are larger. */
 enum { REQUEST = 2 };
@@ -293,6 +293,14 @@ static int setup_best(struct uring_params *params) {
   return fd == -ENOMEM ? setup_sized(FEW_SUBMISSIONS, FEW_COMPLETIONS, params) : fd;
 }
 
+/* The kernel's threads for what has to wait are four for each processor, and files that hang might
+ * take them all. Where it cannot be said they stay as few; Linux 5.15. */
+static void allow_workers(int fd) {
+  const uint32_t most[] = {WORKERS, 0}; /* for files; 0: for others, as they are */
+  if (sysconf(_SC_NPROCESSORS_ONLN) * 4 < WORKERS)
+    (void)syscall(URING_SYS_REGISTER, fd, URING_REGISTER_IOWQ_MAX_WORKERS, most, 2u);
+}
+
 static const char *missing_feature(const struct uring_params *params) {
   if (!(params->features & URING_FEAT_SINGLE_MMAP)) return "needs Linux 5.4";
   if (!(params->features & URING_FEAT_SUBMIT_STABLE)) return "needs Linux 5.5";
@@ -376,6 +384,7 @@ static int32_t open_ring(evpoll *p, char *why, size_t capacity) {
   }
   evp_mutex_init(&r->lock);
   r->cancels_all = params.features & URING_FEAT_LINKED_FILE;
+  allow_workers(r->fd);
   os_code = try_calls(p, r);
   if (os_code) {
     free_ring(r);

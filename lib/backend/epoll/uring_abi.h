@@ -9,6 +9,7 @@
 
 #define URING_SYS_SETUP 425 /* the same on all architectures but alpha */
 #define URING_SYS_ENTER 426
+#define URING_SYS_REGISTER 427
 
 struct uring_sqe {
   uint8_t opcode;
@@ -65,6 +66,8 @@ enum {
 #define URING_FEAT_SUBMIT_STABLE (1u << 2)  /* 5.5 */
 #define URING_FEAT_EXT_ARG       (1u << 8)  /* 5.11 */
 #define URING_FEAT_LINKED_FILE   (1u << 12) /* 5.19 */
+
+#define URING_REGISTER_IOWQ_MAX_WORKERS 19 /* 5.15 */
 
 #define URING_CANCEL_ALL (1u << 0) /* 5.19 */
 #define URING_CANCEL_ANY (1u << 2) /* 5.19 */

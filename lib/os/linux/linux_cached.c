@@ -59,6 +59,7 @@ int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out) {
   out->ready = reads && !refused;
   out->cached = out->ready && !(flags & O_DIRECT);
   if (!out->ready) out->waits = can_be_polled(fd);
+  out->slow = refused || out->waits;
   out->quick = !refused && (flags & O_ACCMODE) == O_RDONLY;
   return 0;
 }

@@ -161,6 +161,22 @@ TEST_P(Meanwhile, WhatTheKernelServesHangs) {
   EXPECT_EQ(io.op, WaitOne().op);
 }
 
+// More than the kernel has threads for by default, on a small machine.
+TEST_P(Meanwhile, FilesThatHangInTheKernelLeaveThreadsToOthers) {
+  EVP_GATE(!Pool(), "io_uring", "the pool serves this configuration");
+  constexpr size_t kMany = 16;
+  for (size_t i = 0; i < kMany; i++) {
+    evpoll_io io = MakeIo(EVPOLL_OP_READ, held.stacked(i), i, &bytes[i], 1);
+    io.offset = static_cast<int64_t>(i / HeldFile::kFiles) << 19;
+    ASSERT_EQ(1, evpoll_submit(p, &io, 1));
+  }
+  ASSERT_TRUE(held.AwaitHeld(kMany));
+  Operations();
+  EXPECT_EQ(kMany, held.Held());
+  held.Release();
+  WaitFor(kMany);
+}
+
 TEST_P(Meanwhile, ACloseHangs) {
   OpenWithThreads(2);
   const int fd = held.Open(0, O_RDWR);
@@ -176,16 +192,16 @@ TEST_P(Meanwhile, ACloseHangs) {
   EXPECT_EQ(closing.op, WaitOne().op);
 }
 
-// As many as there are threads hang; more wait for one. Cancels take those out, and the poller can
-// be closed as soon as the server answers.
-TEST_P(Meanwhile, EveryThreadOfThePoolHangs) {
-  OpenWithThreads(2);
+// As many as there are threads for them hang, which is all but one; more wait for one. Cancels take
+// those out, and the poller can be closed as soon as the server answers.
+TEST_P(Meanwhile, EveryThreadForSuchFilesHangs) {
+  OpenWithThreads(3);
   std::vector<evpoll_io> ios; // the server sees one sync of a file at a time
   for (uint64_t i = 0; i < 10; i++) ios.push_back(MakeIo(EVPOLL_OP_FSYNC, held.fd(i), 1));
   ASSERT_EQ(10, evpoll_submit(p, ios.data(), 10));
   ASSERT_TRUE(held.AwaitHeld(2));
-  Others();
-  Readiness();
+  All();
+  EXPECT_EQ(2u, held.Held());
   EXPECT_EQ(10, evpoll_cancel_all(p));
   const std::vector<evpoll_event> events = WaitFor(8);
   for (const evpoll_event &e : events) EXPECT_EQ(EVPOLL_ERR_CANCELLED, e.status);

@@ -327,6 +327,7 @@ struct evp_file_kind {
   bool ready;   /* its file system can be asked without waiting */
   bool cached;  /* reads can be tried by evp_file_read_cached() */
   bool waits;   /* the call that starts an operation would wait, whatever it is told */
+  bool slow;    /* its file system cannot be asked without waiting, and may hang */
   bool quick; /* close() has nothing to write back: open for reading alone, on such a file system */
 };
 /* Of what evp_stream_look() took for no stream: 0 if operations can be submitted for it, else
@@ -5740,50 +5741,75 @@ EVP_SHARED int32_t evp_timer_retime(evpoll *p, evpoll_handle h, uint64_t token, 
  * to evp_io_done(), which wakes a waiter. It names its handle by the number, and so holds a use of
  * its target until that was done. The queue is bounded by the poller's io_limit. Threads are
  * started as there is work, at most options.pool_threads, and end when the poller is closed. A
- * queued operation can be cancelled; a running one ends by itself. */
+ * queued operation can be cancelled; a running one ends by itself.
+ *
+ * Files of a slow kind, whose file system may hang (a network's, FUSE's), have a queue of their
+ * own, and one thread is not for them: what is to be done with other files goes on meanwhile. */
 
 #include <stdlib.h>
 
 
 enum { MOST_TRIES = 64 };
 
+struct evp_pool_queue {
+  struct evp_op *first, *last;
+};
+
 struct evp_pool {
   evpoll *p;
   struct evp_mutex lock; /* taken inside p->io.lock, never around it */
   struct evp_cond work;
-  struct evp_op *first, *last;
-  uint32_t queued, idle, alive;
+  struct evp_pool_queue queues[2];    /* slow ones in the second */
+  uint32_t queued, idle, alive, slow; /* slow: that run */
+  bool slow_next;                     /* in turns, where both have something */
   bool stop;
   uint64_t threads[]; /* p->pool_threads of them */
 };
 
-/* Lock held. An operation is in the queue as long as it is the first, or has one before it. */
+static bool is_slow(const struct evp_op *op) {
+  return (op->file ? op->file : op->target)->file.slow;
+}
+
+static struct evp_pool_queue *pool_queue(struct evp_pool *w, const struct evp_op *op) {
+  return &w->queues[is_slow(op)];
+}
+
+/* Lock held. An operation is in a queue as long as it is the first, or has one before it. */
 static bool is_queued(const struct evp_pool *w, const struct evp_op *op) {
-  return w->first == op || op->before;
+  return op->before || w->queues[0].first == op || w->queues[1].first == op;
 }
 
 static void pool_take(struct evp_pool *w, struct evp_op *op) {
+  struct evp_pool_queue *q = pool_queue(w, op);
   if (op->before)
     op->before->next = op->next;
   else
-    w->first = op->next;
+    q->first = op->next;
   if (op->next)
     op->next->before = op->before;
   else
-    w->last = op->before;
+    q->last = op->before;
   op->before = NULL;
   w->queued--;
 }
 
 static void pool_append(struct evp_pool *w, struct evp_op *op) {
-  op->before = w->last;
+  struct evp_pool_queue *q = pool_queue(w, op);
+  op->before = q->last;
   op->next = NULL;
-  if (w->last)
-    w->last->next = op;
+  if (q->last)
+    q->last->next = op;
   else
-    w->first = op;
-  w->last = op;
+    q->first = op;
+  q->last = op;
   w->queued++;
+}
+
+/* Lock held. What a thread may begin now. */
+static struct evp_op *pool_first(struct evp_pool *w) {
+  const bool room = w->slow + 1 < w->p->pool_threads || w->p->pool_threads == 1;
+  struct evp_op *quick = w->queues[0].first, *slow = room ? w->queues[1].first : NULL;
+  return slow && (w->slow_next || !quick) ? slow : quick;
 }
 
 /* What the system says may pass (a server that answers "interrupted") is asked for a few times. */
@@ -5821,23 +5847,27 @@ static void serve_op(evpoll *p, struct evp_op *op) {
 
 static void work(void *context) {
   struct evp_pool *w = context;
+  struct evp_op *op;
   evp_mutex_lock(&w->lock);
   w->idle--;
   for (;;) {
-    while (!w->first && !w->stop) {
+    while (!(op = pool_first(w)) && !w->stop) {
       w->idle++;
       evp_cond_wait(&w->work, &w->lock);
       w->idle--;
     }
-    if (!w->first) break;
-    struct evp_op *op = w->first;
+    if (!op) break;
+    const bool slow = is_slow(op);
     pool_take(w, op);
+    w->slow += slow;
+    w->slow_next = !slow;
     evp_mutex_unlock(&w->lock);
     if (op->code == EVPOLL_OP_APPEND)
       evp_append_serve(w->p, op->target);
     else
       serve_op(w->p, op);
     evp_mutex_lock(&w->lock);
+    w->slow -= slow;
   }
   evp_mutex_unlock(&w->lock);
 }
@@ -7978,6 +8008,7 @@ EVP_SHARED int32_t evp_file_look(evpoll_handle h, struct evp_file_kind *out) {
   out->ready = reads && !refused;
   out->cached = out->ready && !(flags & O_DIRECT);
   if (!out->ready) out->waits = can_be_polled(fd);
+  out->slow = refused || out->waits;
   out->quick = !refused && (flags & O_ACCMODE) == O_RDONLY;
   return 0;
 }
@@ -8584,6 +8615,7 @@ static const struct evp_backend evp_backend = {
 
 #define URING_SYS_SETUP 425 /* the same on all architectures but alpha */
 #define URING_SYS_ENTER 426
+#define URING_SYS_REGISTER 427
 
 struct uring_sqe {
   uint8_t opcode;
@@ -8641,6 +8673,8 @@ enum {
 #define URING_FEAT_EXT_ARG       (1u << 8)  /* 5.11 */
 #define URING_FEAT_LINKED_FILE   (1u << 12) /* 5.19 */
 
+#define URING_REGISTER_IOWQ_MAX_WORKERS 19 /* 5.15 */
+
 #define URING_CANCEL_ALL (1u << 0) /* 5.19 */
 #define URING_CANCEL_ANY (1u << 2) /* 5.19 */
 
@@ -8689,7 +8723,7 @@ enum {
 
 
 enum { SUBMISSIONS = 64, COMPLETIONS = 1024, FEW_SUBMISSIONS = 8, FEW_COMPLETIONS = 16 };
-enum { MOST_ENTERS = 16 };
+enum { MOST_ENTERS = 16, WORKERS = 64 };
 
 /* user_data of what is not an operation; ids of operations are larger. */
 enum { REQUEST = 2 };
@@ -8941,6 +8975,14 @@ static int setup_best(struct uring_params *params) {
   return fd == -ENOMEM ? setup_sized(FEW_SUBMISSIONS, FEW_COMPLETIONS, params) : fd;
 }
 
+/* The kernel's threads for what has to wait are four for each processor, and files that hang might
+ * take them all. Where it cannot be said they stay as few; Linux 5.15. */
+static void allow_workers(int fd) {
+  const uint32_t most[] = {WORKERS, 0}; /* for files; 0: for others, as they are */
+  if (sysconf(_SC_NPROCESSORS_ONLN) * 4 < WORKERS)
+    (void)syscall(URING_SYS_REGISTER, fd, URING_REGISTER_IOWQ_MAX_WORKERS, most, 2u);
+}
+
 static const char *missing_feature(const struct uring_params *params) {
   if (!(params->features & URING_FEAT_SINGLE_MMAP)) return "needs Linux 5.4";
   if (!(params->features & URING_FEAT_SUBMIT_STABLE)) return "needs Linux 5.5";
@@ -9024,6 +9066,7 @@ static int32_t open_ring(evpoll *p, char *why, size_t capacity) {
   }
   evp_mutex_init(&r->lock);
   r->cancels_all = params.features & URING_FEAT_LINKED_FILE;
+  allow_workers(r->fd);
   os_code = try_calls(p, r);
   if (os_code) {
     free_ring(r);
