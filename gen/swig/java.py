@@ -44,27 +44,11 @@ KNOWN = NUMBER[:-2] + """
 }
 """
 INTEREST = """
-  private static final Interest[] ALL = new Interest[16];
-
-  static {
-    for (int bits = 0; bits < ALL.length; bits++) ALL[bits] = new Interest(bits);
-  }
-
   /** Nothing: the registration stays and reports nothing at all. */
-  public static final Interest NONE = ALL[0];
+  public static final Interest NONE = new Interest(0);
 CONSTANTS
   /** {@link #READABLE} and {@link #WRITABLE}. */
   public static final Interest READ_WRITE = READABLE.and(WRITABLE);
-
-  final int bits;
-
-  private Interest(int bits) {
-    this.bits = bits;
-  }
-
-  static Interest of(int bits) {
-    return ALL[bits & ALL.length - 1];
-  }
 
   /**
    * {@return this and another one together}
@@ -72,7 +56,7 @@ CONSTANTS
    * @param other what to add
    */
   public Interest and(Interest other) {
-    return of(bits | other.bits);
+    return new Interest(bits | other.bits);
   }
 
   /**
@@ -218,13 +202,11 @@ class Types(Writer):
         constants, texts = "", ""
         for m in bits:
             constants += self.comment(m.text, "  ") + (
-                f"  public static final Interest {m.short} = ALL[NativeConstants.{m.c}];\n")
+                f"  public static final Interest {m.short} = new Interest({m.raw});\n")
             texts += f'    if (contains({m.short})) text.add("{m.short}");\n'
-        text = f"{HEAD};\n\nimport java.util.StringJoiner;\n"
-        text += "import org.evpoll.internal.NativeConstants;\n\n"
-        text += self.comment("A set of what can be waited for: one object for each, so that == "
-                             "compares.", "")
-        return text + "public final class Interest {" + INTEREST.replace(
+        text = f"{HEAD};\n\nimport java.util.StringJoiner;\n\n" + block(
+            ["A set of what can be waited for.", "@param bits as the C interface has them"], "")
+        return text + "public record Interest(int bits) {" + INTEREST.replace(
             "CONSTANTS\n", constants).replace("TEXTS\n", texts)
 
     def layout(self):
@@ -251,7 +233,7 @@ def write(contract, out):
     classes |= {"PollerOptions": types.options(contract.structs["evpoll_options"]),
                 "Interest": types.interest(contract.kinds["event"]),
                 "internal/Layout": types.layout(), "PollerCalls": calls.of_poller(),
-                "PollerTold": calls.of_loop(), "HandleCalls": calls.by_handle(),
+                "PollerTold": calls.told(), "Handles": calls.by_handle(),
                 "EventFields": calls.events(), "OperationFields": calls.operations()}
     (out / "org/evpoll/internal").mkdir(parents=True)
     for java, text in classes.items():

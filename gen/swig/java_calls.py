@@ -14,8 +14,8 @@ MOVES = {"socket_recv": ("target", "evp_recv_at"), "socket_send": ("source", "ev
 PARAMETERS = {"handle": ("long", "handle", "{}"), "listener": ("long", "listener", "{}"),
               "token": ("long", "token", "{}"), "op": ("long", "id", "{}"),
               "result": ("long", "result", "{}"), "ns": ("long", "nanos", "{}"),
-              "interest": ("Interest", "interest", "{}.bits"),
-              "bits": ("Interest", "bits", "{}.bits"), "mode": ("Mode", "mode", "{}.number"),
+              "interest": ("Interest", "interest", "{}.bits()"),
+              "bits": ("Interest", "bits", "{}.bits()"), "mode": ("Mode", "mode", "{}.number"),
               "port": ("int", "port", "{}"), "backlog": ("int", "backlog", "{}"),
               "how": ("Direction", "how", "{}.number"), "on": ("boolean", "on", "{} ? 1 : 0"),
               "host": ("String", "host", "Memory.text({})"),
@@ -23,6 +23,7 @@ PARAMETERS = {"handle": ("long", "handle", "{}"), "listener": ("long", "listener
               "flags": ("FileFlag...", "flags", "FileFlag.bits(flags.length == 0 ? "
                         "new FileFlag[] {{FileFlag.READ}} : flags)")}
 SAID_TOO = {"flags": "; none: {@link FileFlag#READ}"}
+TOLD = ("evpoll_stats", "evpoll_info", "evpoll_describe")
 NUMBERS = {"capacity": "4096", "host_capacity": "NativeConstants.EVPOLL_ADDRESS_CAPACITY",
            "permissions": "0"}
 # Of what C writes: what is there for it, what C gets of it, the result's type and the result.
@@ -52,7 +53,7 @@ ENTRY = {"handle": ("long", "handle", "handle", "what it is of, which was added 
                     "a direct buffer, lent until the event"),
          "file": ("long", "address", "file", "the file, which was added too"),
          "length": ("long", "length", "length", "bytes"),
-         "interest": ("Interest", "length", "interest.bits", "what to wait for"),
+         "interest": ("Interest", "length", "interest.bits()", "what to wait for"),
          "how": ("Direction", "length", "how.number", "which half ends")}
 ACCESSORS = {"evpoll_event": {"token": "token", "op": "operation", "result": "result",
                               "events": "bits", "status": "status"},
@@ -62,9 +63,7 @@ DESCRIBED = {
     "wait": ("int waitFor(Events events, long nanos)", {"events": "events_out",
                                                         "nanos": "timeout_ns"}),
     "turn": ("int turn(Operations operations, Events events, long nanos)",
-             {"operations": "what to start; null: nothing",
-                                                    "events": "events_out",
-                                                    "nanos": "timeout_ns"}),
+             {"operations": "what to start", "events": "events_out", "nanos": "timeout_ns"}),
     "submit": ("int submit(Operations operations)", {"operations": "ios"})}
 
 
@@ -142,7 +141,7 @@ class Calls(Writer):
         java, writes = METHODS[short], str(buffer == "target").lower()
         tags = [f"@param handle {self.prose(comment.params['handle'])}",
                 f"@param {buffer} a direct buffer, whose position is moved",
-                "@return the number of bytes, {@link Handles#WOULD_BLOCK} or {@link Handles#END}",
+                "@return the number of bytes, {@link #WOULD_BLOCK} or {@link #END}",
                 f"@throws EvpollException {self.prose(errors.rstrip('.'))}"]
         head = f"public static int {java}(long handle, ByteBuffer {buffer}) throws EvpollException"
         return f"""
@@ -150,15 +149,9 @@ class Calls(Writer):
     int at = Memory.direct({buffer}, {writes}).position();
     int room = {buffer}.remaining();
     return Memory.moved("{java}", {buffer}, Native.{call}(handle, {buffer}, at, room),
-        {"Handles.END" if buffer == "target" else "0"});
+        {"END" if buffer == "target" else "0"});
   }}
 """
-
-    def told(self, name, parameters):
-        """What a poller tells, told by the loop that has it."""
-        head = self.method(name, parameters).partition(" {\n")[0]
-        call = java_name(name)
-        return f"{head} {{\n    return poller().{call}();\n  }}\n"
 
     def described(self, short):
         """What is done by hand, and an override takes its comment from."""
@@ -204,10 +197,10 @@ class Calls(Writer):
   }}
 """
 
-    def methods(self, inside):
+    def methods(self, inside, chosen=lambda name: name not in TOLD):
         return "".join(self.method(name, parameters)
                        for name, (_, parameters) in self.contract.functions.items()
-                       if is_call(name) and of_poller(parameters) == inside
+                       if is_call(name) and of_poller(parameters) == inside and chosen(name)
                        and name.removeprefix("evpoll_") not in MOVES)
 
     def operation(self, m):
@@ -258,37 +251,49 @@ class Calls(Writer):
             text += f"  public {number} {java}(int i) {{\n    return {value};\n  }}\n"
         return text
 
-    def of_poller(self):
-        return source("Layout", "Native") + """\
-/** The calls of a poller, with Java's types and errors. */
-abstract class PollerCalls {
+    def told(self):
+        return source("Layout", "Native", java=("lang.ref.Reference",)) + f"""\
+/** What a poller tells, and a loop of its own; after the end each is a ClosedPollerException. */
+abstract class PollerTold {{
   final Poller.State state;
 
-  PollerCalls(Poller.State state) {
+  PollerTold(Poller.State state) {{
     this.state = state;
-  }
+  }}
 
-  abstract void enter();
+  void enter() {{
+    if (!state.gate.enter()) throw new ClosedPollerException();
+  }}
 
-  abstract void leave();
-""" + "".join(map(self.described, DESCRIBED)) + self.methods(True) + "}\n"
+  void leave() {{
+    state.gate.leave();
+    Reference.reachabilityFence(this);
+  }}
+{self.methods(True, TOLD.__contains__)}}}
+"""
 
-    def of_loop(self):
-        names = ("evpoll_stats", "evpoll_info", "evpoll_describe")
-        told = "".join(self.told(name, self.contract.functions[name][1]) for name in names)
-        return f"""{HEAD};
-
-/** What a loop tells of its poller; after the end it is a {{@link ClosedPollerException}}. */
-abstract class PollerTold {{
-  abstract Poller poller();
-{told}}}
+    def of_poller(self):
+        return source("Native") + f"""/** The calls of a poller, with Java's types and errors. */
+abstract class PollerCalls extends PollerTold {{
+  PollerCalls(Poller.State state) {{
+    super(state);
+  }}
+{"".join(map(self.described, DESCRIBED))}{self.methods(True)}}}
 """
 
     def by_handle(self):
         head = source("Native", "NativeConstants", java=("net.InetSocketAddress", "nio.ByteBuffer"))
-        return head + f"""/** The calls by a handle's number, with Java's types and errors. */
-abstract class HandleCalls {{
-  HandleCalls() {{}}
+        return head + f"""/**
+ * Files and non-blocking sockets for a {{@link Poller}}. Handles are numbers, an fd, a SOCKET or a
+ * HANDLE, and the caller's. Hosts are numeric addresses.
+ */
+public final class Handles {{
+  /** What {{@link #receive}} and {{@link #send}} return when the socket is not ready. */
+  public static final int WOULD_BLOCK = -2;
+  /** What {{@link #receive}} returns at the end of the stream. */
+  public static final int END = -1;
+
+  private Handles() {{}}
 {self.methods(False)}{"".join(map(self.moves, MOVES))}}}
 """
 

@@ -3,38 +3,25 @@
 package org.evpoll;
 
 import java.util.StringJoiner;
-import org.evpoll.internal.NativeConstants;
 
-/** A set of what can be waited for: one object for each, so that == compares. */
-public final class Interest {
-  private static final Interest[] ALL = new Interest[16];
-
-  static {
-    for (int bits = 0; bits < ALL.length; bits++) ALL[bits] = new Interest(bits);
-  }
-
+/**
+ * A set of what can be waited for.
+ *
+ * @param bits as the C interface has them
+ */
+public record Interest(int bits) {
   /** Nothing: the registration stays and reports nothing at all. */
-  public static final Interest NONE = ALL[0];
+  public static final Interest NONE = new Interest(0);
   /** Read or accept would not block: data, EOF or an error. */
-  public static final Interest READABLE = ALL[NativeConstants.EVPOLL_READABLE];
+  public static final Interest READABLE = new Interest(0x1);
   /** Send would not block, or connect has ended. */
-  public static final Interest WRITABLE = ALL[NativeConstants.EVPOLL_WRITABLE];
+  public static final Interest WRITABLE = new Interest(0x2);
   /** Out-of-band data ({@link Feature#PRIORITY}). */
-  public static final Interest PRIORITY = ALL[NativeConstants.EVPOLL_PRIORITY];
+  public static final Interest PRIORITY = new Interest(0x4);
   /** The peer sent its FIN; comes with {@link Interest#READABLE}, and may be asked for alone. */
-  public static final Interest READ_CLOSED = ALL[NativeConstants.EVPOLL_READ_CLOSED];
+  public static final Interest READ_CLOSED = new Interest(0x8);
   /** {@link #READABLE} and {@link #WRITABLE}. */
   public static final Interest READ_WRITE = READABLE.and(WRITABLE);
-
-  final int bits;
-
-  private Interest(int bits) {
-    this.bits = bits;
-  }
-
-  static Interest of(int bits) {
-    return ALL[bits & ALL.length - 1];
-  }
 
   /**
    * {@return this and another one together}
@@ -42,7 +29,7 @@ public final class Interest {
    * @param other what to add
    */
   public Interest and(Interest other) {
-    return of(bits | other.bits);
+    return new Interest(bits | other.bits);
   }
 
   /**

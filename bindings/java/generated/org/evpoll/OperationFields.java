@@ -121,7 +121,7 @@ abstract class OperationFields extends Structs {
    * @return this
    */
   public Operations poll(long handle, Interest interest, long token) {
-    return put(NativeConstants.EVPOLL_OP_POLL, handle, 0, 0, interest.bits, token);
+    return put(NativeConstants.EVPOLL_OP_POLL, handle, 0, 0, interest.bits(), token);
   }
 
   /**

@@ -24,7 +24,7 @@ public final class AsyncFile extends Resource {
    * @return the bytes, -1 at the end
    */
   public IoFuture<Integer> read(ByteBuffer target, long offset) {
-    return move("read", target, READ, atLeast0(offset));
+    return move("read", READ, target, atLeast0(offset));
   }
 
   /**
@@ -35,7 +35,7 @@ public final class AsyncFile extends Resource {
    * @return the bytes, -1 if the end came first
    */
   public IoFuture<Integer> readFully(ByteBuffer target, long offset) {
-    return move("read", target, READ | ALL, atLeast0(offset));
+    return move("read", READ | ALL, target, atLeast0(offset));
   }
 
   /**
@@ -46,7 +46,7 @@ public final class AsyncFile extends Resource {
    * @param handler called in the end
    */
   public void read(ByteBuffer target, long offset, IoHandler handler) {
-    move(target, READ, atLeast0(offset), handler);
+    move(READ, target, atLeast0(offset), handler);
   }
 
   /**
@@ -57,7 +57,7 @@ public final class AsyncFile extends Resource {
    * @return the bytes
    */
   public IoFuture<Integer> write(ByteBuffer source, long offset) {
-    return move("write", source, EVPOLL_OP_WRITE | ALL, atLeast0(offset));
+    return move("write", EVPOLL_OP_WRITE | ALL, source, atLeast0(offset));
   }
 
   /**
@@ -70,13 +70,8 @@ public final class AsyncFile extends Resource {
    * @return its place, when it is on the disk
    */
   public IoFuture<Long> appendDurable(ByteBuffer record) {
-    int length = record.remaining();
-    if (length == 0) throw new IllegalArgumentException("an empty record");
-    int kind = EVPOLL_OP_APPEND | EVPOLL_OPF_DURABLE << 8;
-    if (record.isDirect())
-      return start("append", record, record.position(), length, kind, 0, n -> n);
-    ByteBuffer copy = Buffers.take(length).put(record.duplicate()).flip();
-    return startPooled("append", copy, length, kind, 0, n -> n);
+    if (!record.hasRemaining()) throw new IllegalArgumentException("an empty record");
+    return lend("append", EVPOLL_OP_APPEND | EVPOLL_OPF_DURABLE << 8, record, 0, n -> n);
   }
 
   /** {@return the end of making completed writes durable} */
@@ -95,10 +90,10 @@ public final class AsyncFile extends Resource {
   }
 
   /** {@return the file's bytes} */
-  public IoFuture<Long> size() { return start("size", null, 0, 0, EVPOLL_OP_SIZE, 0, n -> n); }
+  public IoFuture<Long> size() { return start("size", EVPOLL_OP_SIZE, 0, 0, n -> n); }
 
   private IoFuture<Void> simple(String what, int code, long offset) {
-    return start(what, null, 0, 0, code, offset, n -> null);
+    return start(what, code, 0, offset, n -> null);
   }
 
   private static long atLeast0(long offset) {

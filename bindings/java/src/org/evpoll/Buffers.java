@@ -64,20 +64,4 @@ public final class Buffers {
       return pooledBytes;
     }
   }
-
-  /**
-   * Allocates a direct buffer, zeroed, with an alignment: that of a page, 4096, suits
-   * {@link FileFlag#DIRECT}. It is the garbage collector's.
-   *
-   * @param size bytes, 0 or more
-   * @param alignment a power of two
-   * @return a new buffer of that capacity
-   */
-  public static ByteBuffer aligned(int size, int alignment) {
-    if (size < 0 || Integer.bitCount(alignment) != 1)
-      throw new IllegalArgumentException(size + " bytes, aligned by " + alignment);
-    ByteBuffer room = ByteBuffer.allocateDirect(Math.addExact(size, alignment - 1));
-    int start = alignment - room.alignmentOffset(0, alignment) & alignment - 1;
-    return room.position(start).limit(start + size).slice();
-  }
 }

@@ -15,5 +15,5 @@ public final class Descriptor extends Resource {
    * @param interest what to wait for, one or more
    * @return what is true, errors included as far as they are interests
    */
-  public IoFuture<Interest> poll(Interest interest) { return poll(interest.bits); }
+  public IoFuture<Interest> poll(Interest interest) { return poll(interest.bits()); }
 }

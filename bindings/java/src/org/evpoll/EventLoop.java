@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
+import static org.evpoll.internal.NativeConstants.*;
+
 import java.lang.ref.Reference;
 import java.net.InetSocketAddress;
 import java.nio.channels.UnresolvedAddressException;
@@ -10,7 +12,6 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BiConsumer;
 import org.evpoll.internal.Native;
-import org.evpoll.internal.NativeConstants;
 
 /**
  * A thread that waits for sockets, files and timers, and calls back. Callbacks run on that thread,
@@ -23,9 +24,12 @@ import org.evpoll.internal.NativeConstants;
  * nothing under way, ends by itself.
  */
 public final class EventLoop extends PollerTold implements AutoCloseable, Executor {
+  static final int TIMER = EVPOLL_OP_TIMER | EVPOLL_OPF_ABSOLUTE << 8;
+
   final Loop core;
 
   private EventLoop(Loop core) {
+    super(core.poller.state);
     this.core = core;
     Resource.CLEANER.register(this, core::requestStop);
     core.thread.start();
@@ -60,8 +64,7 @@ public final class EventLoop extends PollerTold implements AutoCloseable, Execut
    */
   public TcpListener listen(InetSocketAddress address) throws EvpollException {
     long socket = Handles.listen(host(address), address.getPort(), 0);
-    Handle handle = Handle.own(core, socket, Handles::closeSocket);
-    return new TcpListener(this, handle, Handles.localAddress(socket));
+    return new TcpListener(this, Handle.socket(core, socket), Handles.localAddress(socket));
   }
 
   /**
@@ -75,10 +78,10 @@ public final class EventLoop extends PollerTold implements AutoCloseable, Execut
     String host = host(address);
     try {
       long socket = Handles.connect(host, address.getPort());
-      Handle handle = Handle.own(core, socket, Handles::closeSocket);
+      Handle handle = Handle.socket(core, socket);
       TcpStream stream = new TcpStream(this, handle, address, Handles.localAddress(socket));
-      return stream.start("connect", null, 0, 0, NativeConstants.EVPOLL_OP_CONNECT, 0,
-          n -> stream).whenComplete((made, failure) -> {
+      return stream.start("connect", EVPOLL_OP_CONNECT, 0, 0, n -> stream)
+          .whenComplete((made, failure) -> {
             if (failure != null) stream.close();
           });
     } catch (EvpollException e) {
@@ -138,7 +141,7 @@ public final class EventLoop extends PollerTold implements AutoCloseable, Execut
    */
   public AsyncFile openFile(String path, FileFlag... flags) throws EvpollException {
     long file = Handles.open(path, flags);
-    return new AsyncFile(this, Handle.own(core, file, Handles::close), path);
+    return new AsyncFile(this, Handle.own(core, file, () -> Handles.close(file)), path);
   }
 
   /**
@@ -181,11 +184,13 @@ public final class EventLoop extends PollerTold implements AutoCloseable, Execut
    * @param time 0 or more
    */
   public IoFuture<Void> delay(Duration time) {
-    IoFuture<Void> future = new IoFuture<>(core, null, "a delay", n -> {
+    IoFuture<Void> future = new IoFuture<>(core, "a delay", n -> {
       Reference.reachabilityFence(this); // the loop is not dropped meanwhile
       return null;
-    });
-    core.startTimer(future, due(Loop.nanos(time)));
+    }, false);
+    future.kind = TIMER;
+    future.offset = due(Loop.nanos(time));
+    core.start(future);
     return future;
   }
 
@@ -208,9 +213,6 @@ public final class EventLoop extends PollerTold implements AutoCloseable, Execut
 
   /** {@return true in callbacks of this loop} */
   public boolean isLoopThread() { return core.isHere(); }
-
-  @Override
-  Poller poller() { return core.poller; }
 
   /**
    * Ends the loop: all that lives on it is closed, operations are cancelled, and every future

@@ -3,7 +3,6 @@ package org.evpoll;
 
 import static org.evpoll.internal.NativeConstants.*;
 
-
 /**
  * Room for what a wait returns: made once for each thread that waits, and used for every wait. One
  * thread at a time may use it.
@@ -22,7 +21,7 @@ public final class Events extends EventFields {
    * @param i which one, from 0
    * @param interest the bits
    */
-  public boolean is(int i, Interest interest) { return (bits(i) & interest.bits) != 0; }
+  public boolean is(int i, Interest interest) { return (bits(i) & interest.bits()) != 0; }
 
   /**
    * {@return whether the event says that an operation has ended}

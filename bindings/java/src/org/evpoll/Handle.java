@@ -3,31 +3,23 @@ package org.evpoll;
 
 import static org.evpoll.internal.NativeConstants.*;
 
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 import org.evpoll.internal.Native;
 
 /**
  * A descriptor that is registered with a loop: what remains of a {@link Resource} when nobody knows
- * it any more, and what its Cleaner runs. Everything here is asked for by any thread.
- *
- * <p>{@code queued} is the last turn in which the loop's thread has put in an entry for it, and
- * {@code hops} counts what other threads have left to the loop's thread, to stay behind those. An
- * entry looks at {@code closed} after it has set {@code queued}, and a close the other way round:
- * so no entry is submitted behind the close, when the number may be another descriptor's.
+ * it any more, what its Cleaner runs, and the operation that closes it. Any thread may call it.
  */
-final class Handle extends Completion implements Runnable {
-  private static final AtomicLong TOKENS = new AtomicLong();
+final class Handle extends Operation implements Runnable {
+  private static final AtomicLong REGISTRATIONS = new AtomicLong();
 
   final Loop loop;
   final long number;
-  final long token = TOKENS.incrementAndGet(); // names the registration
+  final long registration = REGISTRATIONS.incrementAndGet(); // names it
   final boolean owned; // else it stays open
   final IoFuture<Void> ended;
   final ReentrantLock naming = new ReentrantLock(); // of one that is not owned
-  final AtomicInteger hops = new AtomicInteger();
-  volatile long queued;
   volatile boolean closed;
 
   /** Registers a descriptor; after a failure it is as it was. */
@@ -35,54 +27,53 @@ final class Handle extends Completion implements Runnable {
     this.loop = loop;
     this.number = number;
     this.owned = owned;
-    ended = new IoFuture<>(loop, null, "close", n -> null);
-    loop.enter();
+    handle = this;
+    ended = new IoFuture<>(loop, "close", n -> null, false);
+    enter();
     try {
-      EvpollException.check("add", Native.evpoll_add(loop.pointer, number, token, 0,
+      EvpollException.check("add", Native.evpoll_add(loop.pointer, number, registration, 0,
           EVPOLL_OPERATIONS));
       loop.open.add(this);
     } finally {
-      loop.gate.leave();
+      loop.leave();
     }
   }
 
-  /** What closes a descriptor that could not be registered. */
-  interface Closer {
-    void close(long number) throws EvpollException;
+  private void enter() throws EvpollException {
+    if (!loop.enter()) throw new EvpollException(Status.SHUTDOWN, 0, "the loop has ended");
+  }
+
+  /** A call that has an error. */
+  interface Call {
+    void run() throws EvpollException;
   }
 
   /** The same for a new descriptor, which is closed after a failure. */
-  static Handle own(Loop loop, long number, Closer closer) throws EvpollException {
+  static Handle own(Loop loop, long number, Call close) throws EvpollException {
     try {
       return new Handle(loop, number, true);
     } catch (EvpollException e) {
-      closer.close(number);
+      close.run();
       throw e;
     }
   }
 
-  /** Are there entries that have not reached the library, behind which all others belong? */
-  boolean isBehind() { return hops.get() != 0 || !loop.isSubmitted(queued); }
-
-  /** Keeps the number from being anybody else's until release, for calls by number. */
-  void hold(String what) throws EvpollException {
-    loop.enter();
-    long answer = Native.evpoll_hold(loop.pointer, number, token);
-    if (answer >= 0 && !closed) return;
-    if (answer >= 0) Native.evpoll_release(loop.pointer, number);
-    loop.gate.leave();
-    throw new EvpollException(Status.BAD_HANDLE, 0, what + ", which was closed");
+  static Handle socket(Loop loop, long number) throws EvpollException {
+    return own(loop, number, () -> Handles.closeSocket(number));
   }
 
-  /** For an entry of the loop's thread that names the number; false if it was closed. */
-  boolean follow() {
-    queued = loop.turn();
-    return !closed;
-  }
-
-  void release() {
-    Native.evpoll_release(loop.pointer, number);
-    loop.gate.leave();
+  /** Makes a call by the number, which is nobody else's meanwhile. */
+  void hold(String what, Call call) throws EvpollException {
+    enter();
+    boolean held = Native.evpoll_hold(loop.pointer, number, registration) >= 0;
+    try {
+      if (!held || closed)
+        throw new EvpollException(Status.BAD_HANDLE, 0, what + ", which was closed");
+      call.run();
+    } finally {
+      if (held) Native.evpoll_release(loop.pointer, number);
+      loop.leave();
+    }
   }
 
   /** The Cleaner's. */
@@ -92,9 +83,10 @@ final class Handle extends Completion implements Runnable {
   void close(int flags) {
     synchronized (this) {
       if (closed) return;
+      kind = EVPOLL_OP_CLOSE | flags << 8;
       closed = true;
     }
-    loop.close(this, flags);
+    loop.close(this);
   }
 
   /** CLOSE has ended, the last of all. */

@@ -17,7 +17,7 @@ import java.util.function.BiConsumer;
  *
  * @param <T> what the operation yields
  */
-public final class IoFuture<T> extends Completion {
+public final class IoFuture<T> extends Operation {
   /** What an operation yields, from what the library says. */
   @FunctionalInterface
   interface Convert<T> {
@@ -27,21 +27,20 @@ public final class IoFuture<T> extends Completion {
   private final CompletableFuture<T> done = new CompletableFuture<>();
   private final Loop loop;
   private final String what;
-  private volatile Resource of; // this and the next are forgotten at the end, for the collector
-  private Convert<T> convert;
-  Handle file; // that the operation names beside its own
-  ByteBuffer pooled; // goes back to the pool
+  private final boolean isPooled; // the buffer is
+  private Convert<T> convert; // forgotten at the end, for the collector
+  private volatile boolean cancelled;
 
-  IoFuture(Loop loop, Resource of, String what, Convert<T> convert) {
+  IoFuture(Loop loop, String what, Convert<T> convert, boolean isPooled) {
     this.loop = loop;
-    this.of = of;
     this.what = what;
     this.convert = convert;
+    this.isPooled = isPooled;
   }
 
   /** One that has ended: with a failure, unless that is null. */
   static <T> IoFuture<T> ended(Loop loop, T value, EvpollException failure) {
-    IoFuture<T> future = new IoFuture<>(loop, null, null, null);
+    IoFuture<T> future = new IoFuture<>(loop, null, null, false);
     future.complete(value, failure);
     return future;
   }
@@ -61,10 +60,9 @@ public final class IoFuture<T> extends Completion {
     } catch (EvpollException e) {
       failure = e;
     }
-    if (pooled != null) Buffers.give(pooled);
-    pooled = null;
-    of = null;
+    if (isPooled) Buffers.give(buffer);
     convert = null;
+    forget();
     complete(value, failure);
   }
 
@@ -109,8 +107,7 @@ public final class IoFuture<T> extends Completion {
   /** Asks for the end: it is complete with {@link Status#CANCELLED} if that was in time. */
   public void cancel() {
     cancelled = true;
-    Resource on = of;
-    if (!isDone()) loop.cancel(on == null ? null : on.handle, this);
+    if (!isDone()) loop.cancel(this);
   }
 
   /**
@@ -122,8 +119,7 @@ public final class IoFuture<T> extends Completion {
    */
   public IoFuture<T> limit(Duration time) {
     long nanos = Loop.nanos(time);
-    Resource on = of;
-    if (!isDone()) loop.retime(on == null ? null : on.handle, this, nanos);
+    if (!isDone()) loop.retime(this, nanos);
     return this;
   }
 

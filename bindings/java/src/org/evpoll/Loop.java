@@ -12,6 +12,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BiConsumer;
 import org.evpoll.internal.Native;
 
@@ -19,14 +20,10 @@ import org.evpoll.internal.Native;
  * What runs an {@link EventLoop}, and does not know it, so that one that is dropped can end.
  *
  * <p>The loop's thread puts entries into an array and gives it to the library with its next wait,
- * in one native call. All other threads give theirs at once, unless the loop's thread has entries
- * of the same handle that are not given yet: then they are left to it, so that they come behind
- * those. Nobody ever waits for the loop's thread.
- *
- * <p>What a {@link Slots.Slot} says of an operation, {@link #start} says too.
+ * in one native call. All other threads give theirs at once, and before that what is in the array:
+ * so each comes in its order. Nobody ever waits for what the loop's thread runs.
  */
 final class Loop {
-  static final long NONE = -1;
   private static final long UNDER_WAY = Long.MIN_VALUE; // evp_start's
   private static final int MOST_ENTRIES = 128;
   private static final int MOST_TASKS = 4096;
@@ -52,19 +49,20 @@ final class Loop {
 
   final Poller poller;
   final long pointer;
-  final Gate gate;
   final Set<Handle> open = ConcurrentHashMap.newKeySet();
   final LoopThread thread;
+  final Slots slots;
   volatile BiConsumer<Thread, Throwable> errors = Loop::toHandler;
-  private final Slots slots;
+  private final Gate gate;
   private final CountDownLatch end = new CountDownLatch(1);
+  private final ReentrantLock entering = new ReentrantLock(); // the next are of who has it
   private final Operations entries = new Operations(MOST_ENTRIES);
+  private boolean giving; // a turn has the entries: nothing is put in or taken out
+  private volatile boolean pending; // there may be entries that the library has not got
   private final Events events = new Events(1024);
   private final Place[] places = new Place[4096]; // by hash, four for each
   private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
   private final AtomicBoolean woken = new AtomicBoolean();
-  private volatile long done; // turns whose entries were given
-  private volatile int giving = -1; // the last entry of the call that is under way
   private volatile boolean stopping;
   private volatile boolean over;
   private boolean stopped; // the loop's thread
@@ -81,70 +79,58 @@ final class Loop {
 
   boolean isStopping() { return stopping; }
 
-  /** Lets into the poller; the caller leaves the gate. */
-  void enter() throws EvpollException {
-    if (!gate.enter()) throw new EvpollException(Status.SHUTDOWN, 0, "the loop has ended");
-  }
+  /** Lets into the poller; after true the caller leaves it. */
+  boolean enter() { return isHere() || gate.enter(); }
+
+  void leave() { if (!isHere()) gate.leave(); }
 
   // ---- operations -----------------------------------------------------------------------------
 
   /** Starts an operation: by any thread. */
-  void start(Resource of, ByteBuffer buffer, long at, long length, int kind, long offset,
-      Object to) {
-    start(slots.take(of, of.handle, buffer, at, length, kind, offset, to));
+  void start(Operation op) {
+    if (!enter()) {
+      finish(op, EVPOLL_ERR_SHUTDOWN, 0);
+      return;
+    }
+    try {
+      begin(op);
+    } finally {
+      leave();
+    }
   }
 
-  void startTimer(Completion timer, long due) {
-    int kind = EVPOLL_OP_TIMER | EVPOLL_OPF_ABSOLUTE << 8;
-    start(slots.take(null, null, null, 0, 0, kind, due, timer));
-  }
-
-  private void start(Slots.Slot slot) {
-    Handle handle = slot.handle;
+  private void begin(Operation op) {
+    slots.put(op);
     if (isHere()) {
-      queue(slot);
-    } else if (handle != null && handle.isBehind()) {
-      handle.hops.incrementAndGet();
-      execute(() -> {
-        queue(slot);
-        handle.hops.decrementAndGet();
-      }, () -> finish(slot, EVPOLL_ERR_SHUTDOWN, 0));
-    } else if (gate.enter()) {
-      try {
-        give(slot);
-      } finally {
-        gate.leave();
-      }
+      queue(op);
     } else {
-      finish(slot, EVPOLL_ERR_SHUTDOWN, 0);
+      flush();
+      give(op);
     }
   }
 
   /** On the loop's thread: for the next call. */
-  private void queue(Slots.Slot slot) {
-    if (entries.count == MOST_ENTRIES) flush(); // before the handle is told in which turn
-    Handle handle = slot.handle;
-    Handle file = slot.file();
-    if (handle != null && !handle.follow() && slot.to != handle || file != null && !file.follow()) {
-      execute(() -> finish(slot, EVPOLL_ERR_BAD_HANDLE, 0), null);
-      return;
-    }
-    if (slot.to instanceof Completion completion) {
-      completion.token = slot.token; // and then the look: who cancels does it the other way round
-      if (completion.cancelled) {
-        finish(slot, EVPOLL_ERR_CANCELLED, 0);
+  private void queue(Operation op) {
+    if (entries.count == MOST_ENTRIES) flush();
+    entering.lock();
+    try {
+      pending = true; // and then the look: who closes does it the other way round
+      if (!op.isOpen()) {
+        execute(() -> finish(op.token, EVPOLL_ERR_BAD_HANDLE, 0), null);
         return;
       }
+      long at = op.buffer == null ? op.at : op.at + address(op.buffer);
+      entries.put(op.kind & 0xFF, op.number(), op.offset, at, op.length, op.token);
+      entries.flag(op.kind >> 8).limit(op.timeoutMs());
+    } finally {
+      entering.unlock();
     }
-    entries.put(slot.kind & 0xFF, handle == null ? -1 : handle.number, slot.offset,
-        slot.buffer == null ? slot.at : slot.at + address(slot.buffer), slot.length, slot.token);
-    entries.flag(slot.kind >> 8).limit(slot.of == null ? 0 : slot.of.timeoutMs);
   }
 
   /** Where a buffer is, which is a native call the first time. */
   private long address(ByteBuffer buffer) {
     int first = System.identityHashCode(buffer);
-    int free = first + (int) (done & 3);
+    int free = first + (entries.count & 3);
     for (int i = 0; i < 4; i++) {
       Place place = places[first + i & places.length - 1];
       if (place == null || place.refersTo(null)) free = first + i;
@@ -155,153 +141,126 @@ final class Loop {
     return place.address;
   }
 
-  /** On any other thread, inside of the gate: at once. */
-  private void give(Slots.Slot slot) {
-    Handle handle = slot.handle;
-    Object to = slot.to;
-    long token = slot.token;
-    long number = handle == null ? -1 : handle.number;
-    Completion completion = to instanceof Completion told ? told : null;
-    if (completion != null) completion.token = token;
+  /** On any other thread: at once. */
+  private void give(Operation op) {
+    Handle handle = op.handle;
+    Handle file = op.file;
+    long token = op.token; // when it is under way it may end, and be another one
     // What a handler or a timer does belongs to the loop's thread, and comes by an event.
-    boolean here = to instanceof IoFuture || to == handle;
-    Handle file = slot.file();
+    boolean here = op.endsAnywhere();
     boolean locks = handle != null && !handle.owned;
     if (locks) handle.naming.lock();
-    long answer = file == null ? 0 : Native.evpoll_hold(pointer, file.number, file.token);
+    long answer = file == null ? 0 : Native.evpoll_hold(pointer, file.number, file.registration);
     if (answer < 0) {
       answer = (long) EVPOLL_ERR_BAD_HANDLE << 32;
     } else {
-      answer = Native.evp_start(pointer, number, handle == null ? 0 : handle.token, token,
-          slot.kind & 0xFF, slot.kind >> 8 | (here ? EVPOLL_OPF_INLINE : 0), slot.offset,
-          slot.buffer, slot.at, slot.length, slot.of == null ? 0 : slot.of.timeoutMs);
+      answer = Native.evp_start(pointer, op.number(), handle == null ? 0 : handle.registration,
+          token, op.kind & 0xFF, op.kind >> 8 | (here ? EVPOLL_OPF_INLINE : 0), op.offset,
+          op.buffer, op.at, op.length, op.timeoutMs());
       if (file != null) Native.evpoll_release(pointer, file.number);
     }
     if (locks) handle.naming.unlock();
-    if (answer == UNDER_WAY) {
-      if (completion != null && completion.cancelled)
-        Native.evpoll_cancel_token(pointer, number, token);
-      return;
-    }
+    if (answer == UNDER_WAY) return;
     int status = answer < 0 ? (int) (answer >> 32) : 0;
     long result = answer < 0 ? (int) answer : answer;
-    if (here) finish(slot, status, result);
-    else execute(() -> finish(slot, status, result), null);
+    if (here) finish(token, status, result);
+    else execute(() -> finish(token, status, result), null);
   }
 
-  /** Asks for the end of an operation. */
-  void cancel(Handle handle, Completion of) {
-    long token = of.token;
-    long number = handle == null ? -1 : handle.number;
-    if (isHere()) {
-      if (entries.drop(token)) finish(slots.find(token), EVPOLL_ERR_CANCELLED, 0);
-      else Native.evpoll_cancel_token(pointer, number, token);
-    } else if (token != NONE && gate.enter()) {
-      long answer = Native.evpoll_cancel_token(pointer, number, token);
-      gate.leave();
-      // It has ended, or the loop's thread has it still.
-      if (answer < 0 && of.token == token) execute(() -> cancel(handle, of), () -> { });
+  /** Asks for the end of an operation, which may have come. */
+  void cancel(Operation op) {
+    long token = op.token;
+    if (isQueued(token, true)) {
+      finish(token, EVPOLL_ERR_CANCELLED, 0);
+    } else if (enter()) {
+      if (!isHere()) flush();
+      Native.evpoll_cancel_token(pointer, op.number(), token);
+      leave();
     }
   }
 
   /** Gives an operation or timer another end. */
-  void retime(Handle handle, Completion of, long nanos) {
-    long token = of.token;
-    long number = handle == null ? -1 : handle.number;
-    if (isHere()) {
-      if (nanos / 1_000_000 >= MOST_MILLIS) flush(); // an entry cannot hold it
-      if (!entries.retime(token, nanos)) Native.evpoll_retime(pointer, number, token, nanos);
-    } else if (gate.enter()) {
-      long answer = Native.evpoll_retime(pointer, number, token, nanos);
-      gate.leave();
-      if (answer < 0 && (token == NONE || !isSubmitted(turn())))
-        execute(() -> retime(handle, of, nanos), () -> { });
-    }
+  void retime(Operation op, long nanos) {
+    long token = op.token;
+    if (!enter()) return;
+    if (!isHere() || isQueued(token, false)) flush();
+    Native.evpoll_retime(pointer, op.number(), token, nanos);
+    leave();
+  }
+
+  /** On the loop's thread: is it still to be given? Then it may be taken out. */
+  private boolean isQueued(long token, boolean drop) {
+    if (!isHere()) return false;
+    entering.lock();
+    int i = entries.find(token);
+    if (drop && i >= 0) entries.drop(i);
+    entering.unlock();
+    return i >= 0;
   }
 
   /** Ends a handle, which was marked as closed: by any thread. */
-  void close(Handle handle, int flags) {
-    if (isHere()) {
-      closeInside(handle, flags);
-    } else if (handle.isBehind() || !gate.enter()) {
-      execute(() -> close(handle, flags), () -> handle.end(0, 0));
-    } else {
-      try {
-        closeInside(handle, flags);
-      } finally {
-        gate.leave();
-      }
-    }
-  }
-
-  private void closeInside(Handle handle, int flags) {
-    if (handle.owned) {
-      int kind = EVPOLL_OP_CLOSE | flags << 8;
-      Slots.Slot slot = slots.take(null, handle, null, 0, 0, kind, 0, handle);
-      if (isHere()) queue(slot);
-      else give(slot);
+  void close(Handle handle) {
+    if (!enter()) {
+      execute(() -> close(handle), () -> handle.end(0, 0));
       return;
     }
-    if (isHere()) flush();
-    handle.naming.lock(); // so nobody is inside of a call that names it
-    Native.evpoll_remove(pointer, handle.number, handle.token);
-    handle.naming.unlock();
-    handle.end(0, 0);
+    try {
+      if (handle.owned) {
+        begin(handle);
+        return;
+      }
+      flush();
+      handle.naming.lock(); // so nobody is inside of a call that names it
+      Native.evpoll_remove(pointer, handle.number, handle.registration);
+      handle.naming.unlock();
+      handle.end(0, 0);
+    } finally {
+      leave();
+    }
   }
 
-  /** The turn that entries are put in for now. */
-  long turn() { return done + 1; }
-
-  /** Has the library got what the loop's thread has put in for this turn? */
-  boolean isSubmitted(long turn) {
-    int last = giving;
-    return turn <= done || last >= 0 && entries.isGiven(last);
-  }
-
-  /** On the loop's thread: gives the entries to the library now. */
+  /**
+   * By any thread: when it returns, the library has what was put in. A turn that has the entries
+   * gives them before it sleeps, and does not sleep if it was refused one.
+   */
   void flush() {
-    if (entries.count == 0) return;
-    giving = entries.count - 1;
-    Native.evpoll_submit(pointer, entries.address, entries.count);
-    given();
+    while (pending) {
+      entering.lock();
+      try {
+        if (!giving) {
+          Native.evpoll_submit(pointer, entries.address, entries.count);
+          given();
+        } else if (entries.areGiven()) {
+          pending = false;
+        }
+      } finally {
+        entering.unlock();
+      }
+      if (pending) Thread.yield();
+    }
   }
 
   /** What was refused ends with the next tasks. */
   private void given() {
-    giving = -1;
-    done++;
+    pending = false;
     for (int i = 0; i < entries.count; i++) {
       if (entries.id(i) != 0) continue;
-      Slots.Slot slot = slots.find(entries.token(i));
+      long token = entries.token(i);
       int status = entries.code(i);
       long result = entries.outcome(i);
-      execute(() -> finish(slot, status, result), null);
+      execute(() -> finish(token, status, result), null);
     }
     entries.clear();
   }
 
+  private void finish(long token, int status, long result) {
+    finish(slots.take(token), status, result);
+  }
+
   /** Tells who is to be told; nothing that is thrown there gets any further. */
-  private void finish(Slots.Slot slot, int status, long result) {
-    Object to = slot.to;
-    Resource of = slot.of;
-    ByteBuffer buffer = slot.buffer;
-    int kind = slot.kind;
-    slots.give(slot);
+  private void finish(Operation op, int status, long result) {
     try {
-      if (to instanceof Completion completion) {
-        completion.token = NONE;
-        completion.end(status, result);
-        return;
-      }
-      int n = 0;
-      EvpollException failure = null;
-      try {
-        if (status < 0) failure = failure(of, "an operation", status, result, false);
-        else n = of.moved(buffer, kind, result);
-      } catch (EvpollException e) {
-        failure = e;
-      }
-      ((IoHandler) to).done(n, failure);
+      op.end(status, result);
     } catch (Throwable e) {
       report(e);
     }
@@ -341,10 +300,15 @@ final class Loop {
     runTasks(MOST_TASKS);
     if (stopping && !stopped) stop();
     if (stopped && slots.inUse() == 0 && open.isEmpty() && tasks.isEmpty()) return true;
-    giving = entries.count - 1;
+    entering.lock();
+    giving = true;
+    entering.unlock();
     long answer = Native.evpoll_turn(pointer, 0, 0, entries.address, entries.count,
         events.address, events.capacity, tasks.isEmpty() ? Poller.INFINITE : 0);
+    entering.lock();
+    giving = false;
     given();
+    entering.unlock();
     woken.set(false); // before the tasks are looked at: one that comes later wakes again
     if (answer < 0 && EvpollException.statusOf(answer) != Status.SHUTDOWN)
       throw new IllegalStateException("the loop cannot wait", EvpollException.of("wait", answer));
@@ -352,7 +316,7 @@ final class Loop {
     int n = (int) Math.max(0, answer);
     events.count = n;
     for (int i = 0; i < n; i++)
-      if (events.isIo(i)) finish(slots.find(events.token(i)), events.code(i), events.result(i));
+      if (events.isIo(i)) finish(events.token(i), events.code(i), events.result(i));
     if (recorded != null) Recording.end(recorded, thread.getName(), n, slots.inUse());
     return false;
   }
@@ -375,7 +339,7 @@ final class Loop {
     gate.shut();
     gate.awaitEmpty(Long.MAX_VALUE, () -> { });
     Native.evpoll_cancel_all(pointer);
-    for (Handle handle : open) handle.close(0);
+    for (Handle handle : open) handle.run();
   }
 
   /** Asks for the end: by any thread, and again. */

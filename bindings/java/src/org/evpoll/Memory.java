@@ -52,13 +52,10 @@ final class Memory {
     return (text + '\0').getBytes(StandardCharsets.UTF_8);
   }
 
-  /** Text of so many bytes, or up to a zero, which a native call has written. */
+  /** Text up to a zero, which a native call has written. */
   String text() {
-    byte[] text = new byte[bytes.capacity()];
-    bytes.get(0, text);
-    int length = 0;
-    while (length < text.length && text[length] != 0) length++;
-    return new String(text, 0, length, StandardCharsets.UTF_8);
+    String text = StandardCharsets.UTF_8.decode(bytes.duplicate()).toString();
+    return text.substring(0, text.indexOf('\0'));
   }
 
   /** Such a text as a numeric address; null if it is empty. */

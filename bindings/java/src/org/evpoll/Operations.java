@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
-import static org.evpoll.internal.NativeConstants.*;
-
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
@@ -87,41 +85,30 @@ public final class Operations extends OperationFields {
   /** What the library calls it. */
   long token(int i) { return bytes.getLong(at(i) + Layout.IO_TOKEN); }
 
-  /** Asked by another thread during the call: an operation gets its id before the call sleeps. */
-  boolean isGiven(int i) {
-    return (long) LONG.getAcquire(bytes, i * Layout.IO + Layout.IO_OP) != 0;
-  }
-
-  private int find(long token) {
+  /** Which entry has the token; less than 0: none. */
+  int find(long token) {
     int i = count - 1;
     while (i >= 0 && token(i) != token) i--;
     return i;
   }
 
-  /** Takes an entry out; false if it is not here. */
-  boolean drop(long token) {
-    int i = find(token);
-    if (i < 0) return false;
+  /** Takes a loop's entry out. */
+  void drop(int i) {
     count--;
     bytes.put(i * Layout.IO, bytes, (i + 1) * Layout.IO, (count - i) * Layout.IO);
-    return true;
   }
 
-  /** Gives an entry another end; false if it is not here. */
-  boolean retime(long token, long nanos) {
-    int i = find(token);
-    if (i < 0) return false;
-    if (bytes.getInt(at(i) + Layout.IO_CODE) == EVPOLL_OP_TIMER)
-      bytes.putLong(at(i) + Layout.IO_OFFSET, EventLoop.due(nanos));
-    else bytes.putInt(at(i) + Layout.IO_TIMEOUT_MS, nanos == 0 ? 1 : Loop.millis(nanos));
-    return true;
+  /** Asked during the call: an operation gets its id before the call sleeps. */
+  boolean areGiven() {
+    return count == 0 || (long) LONG.getAcquire(bytes, at(count - 1) + Layout.IO_OP) != 0;
   }
 
   /** Gives each operation a slot, which holds its buffer until its event. */
   void reserve(Slots slots) {
-    for (int i = 0; i < count; i++)
-      bytes.putLong(at(i) + Layout.IO_OP, 0).putLong(at(i) + Layout.IO_TOKEN,
-          slots.hold(buffers[i], tokens[i]));
+    for (int i = 0; i < count; i++) {
+      bytes.putLong(at(i) + Layout.IO_OP, 0);
+      bytes.putLong(at(i) + Layout.IO_TOKEN, slots.hold(buffers[i], tokens[i]));
+    }
   }
 
   /** Takes back the slots of what no event comes for: all that is done or was refused. */

@@ -63,6 +63,8 @@ public final class Poller extends PollerCalls implements AutoCloseable {
     }
   }
 
+  private final Operations nothing = new Operations(1);
+
   private Poller(State state) {
     super(state);
     Resource.CLEANER.register(this, state);
@@ -93,34 +95,22 @@ public final class Poller extends PollerCalls implements AutoCloseable {
   public static Poller open() throws EvpollException { return open(PollerOptions.DEFAULT); }
 
   @Override
-  void enter() { if (!state.gate.enter()) throw new ClosedPollerException(); }
-
-  @Override
-  void leave() {
-    state.gate.leave();
-    Reference.reachabilityFence(this);
-  }
-
-  @Override
   public int waitFor(Events events, long nanos) throws EvpollException {
-    return turn(null, events, nanos);
+    return turn(nothing, events, nanos);
   }
 
   @Override
   public int turn(Operations operations, Events events, long nanos) throws EvpollException {
-    if (nanos != 0) VirtualThreads.refuse();
+    if (nanos != 0 && Thread.currentThread().getThreadGroup().getName().equals("VirtualThreads"))
+      throw new IllegalStateException("a wait would block the carrier of a virtual thread: "
+          + "wait on a platform thread, or with a timeout of 0");
     events.count = 0;
     enter();
     try {
-      long answer;
-      if (operations == null) {
-        answer = Native.evpoll_wait(state.pointer, events.address, events.capacity, nanos);
-      } else {
-        operations.reserve(state.slots);
-        answer = Native.evpoll_turn(state.pointer, 0, 0, operations.address, operations.count,
-            events.address, events.capacity, nanos);
-        operations.settle(state.slots, answer >= 0);
-      }
+      operations.reserve(state.slots);
+      long answer = Native.evpoll_turn(state.pointer, 0, 0, operations.address,
+          operations.count, events.address, events.capacity, nanos);
+      operations.settle(state.slots, answer >= 0);
       if (state.gate.isShut()) throw new ClosedPollerException(); // what came is of no use
       if (answer >= 0) return events.filled((int) answer, state.slots);
       throw EvpollException.of("wait", answer);
@@ -157,7 +147,7 @@ public final class Poller extends PollerCalls implements AutoCloseable {
    */
   @Override
   public void close() {
-    if (!close(Duration.ofNanos(CLOSE_NANOS))) state.run();
+    if (!state.close(CLOSE_NANOS)) state.run();
     State.sweep();
   }
 

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll;
 
-import jdk.jfr.Category;
-import jdk.jfr.Description;
-import jdk.jfr.Event;
-import jdk.jfr.EventType;
-import jdk.jfr.Label;
-import jdk.jfr.Name;
-import jdk.jfr.StackTrace;
-import jdk.jfr.Threshold;
+import jdk.jfr.*;
 
 /** What Flight Recorder gets; a Java without it (module jdk.jfr) has none. */
 final class Recording {

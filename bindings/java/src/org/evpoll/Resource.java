@@ -40,68 +40,64 @@ abstract class Resource implements AutoCloseable {
   @Override
   public String toString() { return name; }
 
-  /** {@code kind} and {@code at} are as {@link Slots.Slot} says. */
-  <T> IoFuture<T> start(String what, ByteBuffer buffer, long at, long length, int kind,
-      long offset, IoFuture.Convert<T> convert) {
-    return start(new IoFuture<>(handle.loop, this, what, convert), buffer, at, length, kind,
-        offset);
-  }
-
-  /** The same with a buffer of the pool, which goes back there in the end. */
-  <T> IoFuture<T> startPooled(String what, ByteBuffer buffer, long length, int kind, long offset,
-      IoFuture.Convert<T> convert) {
-    IoFuture<T> future = new IoFuture<>(handle.loop, this, what, convert);
-    future.pooled = buffer;
-    return start(future, buffer, 0, length, kind, offset);
-  }
-
-  private <T> IoFuture<T> start(IoFuture<T> future, ByteBuffer buffer, long at, long length,
-      int kind, long offset) {
-    handle.loop.start(this, buffer, at, length, kind, offset, future);
+  /** As {@link Operation} says; a buffer that {@code isPooled} goes back in the end. */
+  <T> IoFuture<T> start(String what, int kind, ByteBuffer buffer, boolean isPooled, long at,
+      long length, long offset, IoFuture.Convert<T> convert) {
+    IoFuture<T> future = new IoFuture<>(handle.loop, what, convert, isPooled);
+    handle.loop.start(future.set(this, kind, buffer, at, length, offset));
     return future;
   }
 
-  /** Moves what is between the buffer's position and its limit. A heap buffer is copied. */
-  IoFuture<Integer> move(String what, ByteBuffer buffer, int kind, long offset) {
+  /** The same without a buffer. */
+  <T> IoFuture<T> start(String what, int kind, long length, long offset,
+      IoFuture.Convert<T> convert) {
+    return start(what, kind, null, false, 0, length, offset, convert);
+  }
+
+  /** Lends what is between the buffer's position and its limit. A heap buffer is copied. */
+  <T> IoFuture<T> lend(String what, int kind, ByteBuffer buffer, long offset,
+      IoFuture.Convert<T> convert) {
     int length = buffer.remaining();
-    if (length == 0) return IoFuture.ended(handle.loop, 0, null);
     boolean read = (kind & 0xFF) == EVPOLL_OP_READ;
     if (read && buffer.isReadOnly()) throw new ReadOnlyBufferException();
     if (buffer.isDirect())
-      return start(what, buffer, buffer.position(), length, kind, offset,
-          n -> moved(buffer, kind, n));
+      return start(what, kind, buffer, false, buffer.position(), length, offset, convert);
     ByteBuffer copy = Buffers.take(length);
     if (!read) copy.put(buffer.duplicate()).flip();
-    return startPooled(what, copy, length, kind, offset, n -> {
+    return start(what, kind, copy, true, 0, length, offset, n -> {
       if (read) buffer.duplicate().put(copy.limit((int) n));
-      return moved(buffer, kind, n);
+      return convert.of(n);
     });
   }
 
+  /** Moves what is between the buffer's position and its limit. */
+  IoFuture<Integer> move(String what, int kind, ByteBuffer buffer, long offset) {
+    if (!buffer.hasRemaining()) return IoFuture.ended(handle.loop, 0, null);
+    return lend(what, kind, buffer, offset, n -> moved(buffer, kind, n));
+  }
+
   /** The same, without an allocation. */
-  void move(ByteBuffer buffer, int kind, long offset, IoHandler handler) {
+  void move(int kind, ByteBuffer buffer, long offset, IoHandler handler) {
     Memory.direct(buffer, (kind & 0xFF) == EVPOLL_OP_READ);
     if (!buffer.hasRemaining()) throw new IllegalArgumentException("a buffer without room");
-    handle.loop.start(this, buffer, buffer.position(), buffer.remaining(), kind, offset, handler);
+    handle.loop.start(handle.loop.slots.reused(handler).set(this, kind, buffer, buffer.position(),
+        buffer.remaining(), offset));
   }
 
   /** Waits until it is ready, without lending a buffer. */
   IoFuture<Interest> poll(int bits) {
-    return start("poll", null, 0, bits, EVPOLL_OP_POLL, 0,
-        ready -> Interest.of((int) ready));
+    return start("poll", EVPOLL_OP_POLL, bits, 0, ready -> new Interest((int) ready & 15));
   }
 
   /** Reads or writes an array in this call: bytes, or -1 if that would block. */
   int moveNow(int code, byte[] bytes, int at, int length) throws EvpollException {
     Loop core = handle.loop;
-    if (core.isHere()) core.flush();
-    else if (code == EVPOLL_OP_WRITE && handle.isBehind()) return -1;
-    core.enter();
-    long answer;
-    try {
-      answer = Native.evp_move(core.pointer, handle.number, handle.token, code, bytes, at, length);
-    } finally {
-      core.gate.leave();
+    long answer = (long) EVPOLL_ERR_SHUTDOWN << 32;
+    if (core.enter()) {
+      core.flush();
+      answer = Native.evp_move(core.pointer, handle.number, handle.registration, code, bytes, at,
+          length);
+      core.leave();
     }
     if (answer >= 0) return (int) answer;
     int status = (int) (answer >> 32);

@@ -2,86 +2,99 @@
 package org.evpoll;
 
 import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
 import java.util.Arrays;
 
-/** What was started and has not ended. Nothing is allocated but when there are more than ever. */
+/** What is under way, by token. Nothing is allocated but when there is more than ever. */
 final class Slots {
-  /** One operation: what it is, who is told of its end, and what is kept alive until then. */
-  static final class Slot {
-    long token; // place and generation, so that none is taken for the one before
-    long tag; // of a raw poller: the caller's token
-    Object to; // a Completion or an IoHandler
-    Resource of;
-    Handle handle;
-    ByteBuffer buffer;
-    int kind; // an operation's code, and its flags times 256
-    long at; // in the buffer, or what stands in its place
-    long length;
-    long offset;
+  /** The token of what is not here. */
+  static final long NONE = -1;
 
-    private Slot(int place) { token = place; }
+  /** An operation that is used again: one with a handler, or a raw poller's. */
+  final class Reused extends Operation {
+    private IoHandler handler;
+    private long tag; // the raw poller's token
 
-    /** The file that it names beside its own handle; null for most. */
-    Handle file() { return to instanceof IoFuture<?> future ? future.file : null; }
+    @Override
+    boolean endsAnywhere() { return false; }
+
+    @Override
+    void end(int status, long result) {
+      IoHandler to = handler;
+      Resource from = of;
+      int n = 0;
+      EvpollException failure = null;
+      try {
+        if (status >= 0) n = from.moved(buffer, kind, result);
+        else failure = handle.loop.failure(from, "an operation", status, result, false);
+      } catch (EvpollException e) {
+        failure = e;
+      }
+      recycle(this);
+      to.done(n, failure);
+    }
   }
 
-  private Slot[] all = {};
-  private Slot[] free = {};
+  private final ArrayDeque<Reused> spare = new ArrayDeque<>();
+  private Operation[] all = {};
+  private int[] free = {};
   private int nfree;
+  private int last; // a number for each, so that none is taken for the one before
 
   synchronized int inUse() { return all.length - nfree; }
 
-  /** Gives out a slot, whose token is never {@link Loop#NONE}. */
-  synchronized Slot take(Resource of, Handle handle, ByteBuffer buffer, long at, long length,
-      int kind, long offset, Object to) {
+  /** An operation whose end the handler is told. */
+  synchronized Reused reused(IoHandler handler) {
+    Reused op = spare.isEmpty() ? new Reused() : spare.pop();
+    op.handler = handler;
+    return op;
+  }
+
+  private synchronized void recycle(Reused op) {
+    op.forget();
+    op.handler = null;
+    spare.push(op);
+  }
+
+  synchronized void put(Operation op) {
     if (nfree == 0) grow();
-    Slot slot = free[--nfree];
-    slot.of = of;
-    slot.handle = handle;
-    slot.buffer = buffer;
-    slot.at = at;
-    slot.length = length;
-    slot.kind = kind;
-    slot.offset = offset;
-    slot.to = to;
-    return slot;
+    int place = free[--nfree];
+    all[place] = op;
+    op.token = (long) ++last << 32 | place;
+  }
+
+  /** The operation has ended. */
+  synchronized Operation take(long token) {
+    int place = (int) token;
+    if (place < 0 || place >= all.length || all[place] == null || all[place].token != token)
+      throw new AssertionError("a completion of no operation: " + token);
+    Operation op = all[place];
+    all[place] = null;
+    free[nfree++] = place;
+    op.token = NONE;
+    return op;
   }
 
   /** Holds a raw poller's buffer; returns the token for its operation, which stands for the tag. */
   synchronized long hold(ByteBuffer buffer, long tag) {
-    Slot slot = take(null, null, buffer, 0, 0, 0, 0, null);
-    slot.tag = tag;
-    return slot.token;
-  }
-
-  synchronized Slot find(long token) {
-    int place = (int) token;
-    if (place < 0 || place >= all.length || all[place].token != token)
-      throw new AssertionError("a completion of no operation: " + token);
-    return all[place];
-  }
-
-  /** The operation has ended. */
-  synchronized void give(Slot slot) {
-    slot.to = null;
-    slot.of = null;
-    slot.handle = null;
-    slot.buffer = null;
-    slot.token += 1L << 32;
-    free[nfree++] = slot;
+    Reused op = reused(null);
+    op.buffer = buffer;
+    op.tag = tag;
+    put(op);
+    return op.token;
   }
 
   /** Ends what hold has begun; returns the tag. */
   synchronized long release(long token) {
-    Slot slot = find(token);
-    give(slot);
-    return slot.tag;
+    Reused op = (Reused) take(token);
+    recycle(op);
+    return op.tag;
   }
 
   private void grow() {
     int place = all.length;
     all = Arrays.copyOf(all, Math.max(16, place * 2));
-    free = new Slot[all.length];
-    for (; place < all.length; place++) free[nfree++] = all[place] = new Slot(place);
+    free = new int[all.length];
+    while (place < all.length) free[nfree++] = place++;
   }
 }

@@ -32,8 +32,8 @@ public final class TcpListener extends Resource {
    */
   public IoFuture<TcpStream> accept() {
     ByteBuffer both = Buffers.take(2 * Layout.ADDRESS);
-    return startPooled("accept", both, 2, EVPOLL_OP_ACCEPT, 0,
-        socket -> new TcpStream(loop, Handle.own(loop.core, socket, Handles::closeSocket),
+    return start("accept", EVPOLL_OP_ACCEPT, both, true, 0, 2, 0,
+        socket -> new TcpStream(loop, Handle.socket(loop.core, socket),
             address(both, 0), address(both, Layout.ADDRESS)));
   }
 
@@ -50,18 +50,17 @@ public final class TcpListener extends Resource {
         return;
       }
       onAccept(action);
-      if (failure != null) loop.core.report(failure);
-      else accepted(stream, action);
+      if (failure != null) {
+        loop.core.report(failure);
+        return;
+      }
+      try {
+        action.accept(stream);
+      } catch (Throwable e) {
+        stream.abort();
+        throw e;
+      }
     }), () -> { });
-  }
-
-  private void accepted(TcpStream stream, Consumer<TcpStream> action) {
-    try {
-      action.accept(stream);
-    } catch (Throwable e) {
-      stream.abort();
-      throw e;
-    }
   }
 
   private static InetSocketAddress address(ByteBuffer memory, int at) {

@@ -37,7 +37,7 @@ public final class TcpStream extends Resource {
    * @param target where to
    * @return the bytes, -1 at the end
    */
-  public IoFuture<Integer> read(ByteBuffer target) { return move("read", target, READ, 0); }
+  public IoFuture<Integer> read(ByteBuffer target) { return move("read", READ, target, 0); }
 
   /**
    * Reads until the buffer is full or the stream ends.
@@ -46,7 +46,7 @@ public final class TcpStream extends Resource {
    * @return the bytes, -1 if the end came first
    */
   public IoFuture<Integer> readFully(ByteBuffer target) {
-    return move("read", target, READ | ALL, 0);
+    return move("read", READ | ALL, target, 0);
   }
 
   /**
@@ -55,7 +55,7 @@ public final class TcpStream extends Resource {
    * @param target a direct buffer
    * @param handler called in the end
    */
-  public void read(ByteBuffer target, IoHandler handler) { move(target, READ, 0, handler); }
+  public void read(ByteBuffer target, IoHandler handler) { move(READ, target, 0, handler); }
 
   /**
    * Writes all of a buffer, which is not to be changed before the end, if it is direct.
@@ -64,7 +64,7 @@ public final class TcpStream extends Resource {
    * @return the bytes
    */
   public IoFuture<Integer> writeAll(ByteBuffer source) {
-    return move("write", source, WRITE | ALL, 0);
+    return move("write", WRITE | ALL, source, 0);
   }
 
   /**
@@ -74,7 +74,7 @@ public final class TcpStream extends Resource {
    * @param handler called in the end
    */
   public void writeAll(ByteBuffer source, IoHandler handler) {
-    move(source, WRITE | ALL, 0, handler);
+    move(WRITE | ALL, source, 0, handler);
   }
 
   /**
@@ -87,17 +87,16 @@ public final class TcpStream extends Resource {
    */
   public IoFuture<Long> sendFile(AsyncFile file, long offset, long length) {
     if (file.loop != loop) throw new IllegalArgumentException("a file of another loop");
-    IoFuture<Long> sent = new IoFuture<>(loop.core, this, "send of " + file, n -> n);
+    IoFuture<Long> sent = new IoFuture<>(loop.core, "send of " + file, n -> n, false);
+    sent.set(this, EVPOLL_OP_SEND_FILE, null, file.handle.number, length, offset);
     sent.file = file.handle;
-    loop.core.start(this, null, file.handle.number, length, EVPOLL_OP_SEND_FILE,
-        offset, sent);
+    loop.core.start(sent);
     return sent;
   }
 
   /** {@return the end of sending the stream's end, after what was written; reading goes on} */
   public IoFuture<Void> shutdownOutput() {
-    return start("shutdown", null, 0, EVPOLL_SHUTDOWN_WRITE,
-        EVPOLL_OP_SHUTDOWN, 0, n -> null);
+    return start("shutdown", EVPOLL_OP_SHUTDOWN, EVPOLL_SHUTDOWN_WRITE, 0, n -> null);
   }
 
   /**
@@ -116,13 +115,13 @@ public final class TcpStream extends Resource {
    * {@return the stream for code that blocks, on virtual threads above all} What is there is read
    * in the caller's own call; only if nothing is does it wait. Closing it closes this.
    */
-  public InputStream inputStream() { return new BlockingInput(this); }
+  public InputStream inputStream() { return new Blocking.Input(this); }
 
   /**
    * {@return the stream for code that blocks, on virtual threads above all} What the system takes
    * at once is written in the caller's own call. Nothing is buffered. Closing it closes this.
    */
-  public OutputStream outputStream() { return new BlockingOutput(this); }
+  public OutputStream outputStream() { return new Blocking.Output(this); }
 
   /**
    * Sends small pieces at once, or gathers them.
@@ -131,12 +130,7 @@ public final class TcpStream extends Resource {
    * @throws EvpollException if it was closed, or is no TCP socket
    */
   public void setNoDelay(boolean on) throws EvpollException {
-    handle.hold("setting an option of " + this);
-    try {
-      Handles.setNoDelay(handle.number, on);
-    } finally {
-      handle.release();
-    }
+    handle.hold("setting an option of " + this, () -> Handles.setNoDelay(handle.number, on));
   }
 
   /** {@return the peer's address, as it was at the start; null if it has none} */

@@ -8,7 +8,7 @@ import java.time.Duration;
 import org.evpoll.internal.Native;
 
 /** Something to be done at a time, on a loop's thread; any thread may set it, again and again. */
-public final class Timer extends Completion {
+public final class Timer extends Operation {
   private static final long UNSET = Long.MAX_VALUE;
 
   private final EventLoop loop;
@@ -19,6 +19,7 @@ public final class Timer extends Completion {
   Timer(EventLoop loop, Runnable task) {
     this.loop = loop;
     this.task = task;
+    kind = EventLoop.TIMER;
   }
 
   /**
@@ -35,7 +36,7 @@ public final class Timer extends Completion {
    */
   public synchronized void setNanos(long nanos) {
     due = EventLoop.due(nanos);
-    if (pending) loop.core.retime(null, this, nanos);
+    if (pending) loop.core.retime(this, nanos);
     else start();
   }
 
@@ -43,14 +44,18 @@ public final class Timer extends Completion {
   public synchronized boolean cancel() {
     boolean was = due != UNSET;
     due = UNSET;
-    if (pending && was) loop.core.cancel(null, this);
+    if (pending && was) loop.core.cancel(this);
     return was;
   }
 
   private void start() {
     pending = true;
-    loop.core.startTimer(this, due);
+    offset = due;
+    loop.core.start(this);
   }
+
+  @Override
+  boolean endsAnywhere() { return false; }
 
   @Override
   void end(int status, long result) {

@@ -1,78 +1,84 @@
 // SPDX-License-Identifier: MIT
 package org.evpoll.examples;
 
+import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.util.HashSet;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.Set;
-import java.util.concurrent.CountDownLatch;
-import java.util.stream.Collectors;
-import org.evpoll.AsyncFile;
-import org.evpoll.EventLoop;
-import org.evpoll.EvpollException;
-import org.evpoll.OpenFlag;
-import org.evpoll.PollerOptions;
-import org.evpoll.Status;
-import org.evpoll.TcpListener;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+import org.evpoll.*;
 import sun.misc.Signal;
 
 /**
- * evpoll-serve: a static file server. One thread, the loop's, does everything; {@link Connection}
- * is the life of a request. Ctrl-C finishes what has begun, twice ends at once.
+ * evpoll-serve: a static file server of ordinary blocking code, a {@link Connection} for each
+ * thread. Ctrl-C finishes what has begun, twice ends at once.
  */
 public final class FileServer {
-  final EventLoop loop;
-  final Options options;
-  final Set<Connection> connections = new HashSet<>();
-  final CountDownLatch ended = new CountDownLatch(1);
+  // From Java 21 on: newVirtualThreadPerTaskExecutor().
+  private final ExecutorService threads = Executors.newCachedThreadPool();
+  private final EventLoop loop;
+  private final Options options;
   private final TcpListener listener;
-  private int most;
-  private boolean accepting;
-  boolean stopping;
-  long accepted;
-  long requests;
-  long refused;
-  long bytes;
+  private final Semaphore room;
+  private final Set<TcpStream> open = ConcurrentHashMap.newKeySet();
+  final Set<TcpStream> idle = ConcurrentHashMap.newKeySet(); // between two requests
+  private long accepted;
+  final LongAdder requests = new LongAdder();
+  final LongAdder refused = new LongAdder();
+  final LongAdder bytes = new LongAdder();
+  volatile boolean stopping;
 
   private FileServer(EventLoop loop, Options options) throws EvpollException {
     this.loop = loop;
     this.options = options;
-    most = options.connections;
+    room = new Semaphore(options.connections);
     listener = loop.listen(new InetSocketAddress(options.host, options.port));
-    loop.execute(this::accept);
   }
 
-  /** One connection after the other, as long as there are not too many. */
-  void accept() {
-    if (accepting || stopping || connections.size() >= most) return;
-    accepting = true;
-    listener.accept().whenComplete((stream, failure) -> {
-      accepting = false;
-      if (stream != null) {
+  /** Accepts as long as there are not too many, until the listener is closed. */
+  private void run() throws Exception {
+    while (!stopping) {
+      room.acquire();
+      try {
+        TcpStream stream = listener.accept().await();
         accepted++;
-        connections.add(new Connection(this, stream));
-      } else if (failure.status() == Status.LIMIT) {
+        open.add(stream.timeout(Duration.ofSeconds(options.idle)));
+        threads.execute(() -> serve(stream));
+      } catch (EvpollException e) {
         // Each connection needs a second descriptor for its file: keep half as many from now on.
-        most = Math.max(1, connections.size() / 2);
+        if (e.status() == Status.LIMIT && room.drainPermits() >= 0) room.acquire(open.size() / 2);
+        room.release();
       }
-      accept();
-    });
+    }
+    threads.shutdown();
+    threads.awaitTermination(Long.MAX_VALUE, TimeUnit.NANOSECONDS);
+  }
+
+  private void serve(TcpStream stream) {
+    try (stream) {
+      new Connection(this, stream).serve();
+    } catch (IOException e) {
+      // The client has gone, or is too slow, or the server ends.
+    } finally {
+      idle.remove(stream);
+      open.remove(stream);
+      room.release();
+    }
   }
 
   /** Responses that have begun are finished; who is between two requests has nothing to lose. */
   private void stop() {
-    if (stopping) ended.countDown();
+    Set<TcpStream> ended = stopping ? open : idle;
     stopping = true;
     System.out.println("stopping; once more to stop at once");
     listener.close();
-    connections.forEach(Connection::closeIfIdle);
-    if (connections.isEmpty()) ended.countDown();
-  }
-
-  void left(Connection connection) {
-    connections.remove(connection);
-    if (stopping && connections.isEmpty()) ended.countDown();
-    accept();
+    ended.forEach(TcpStream::close);
   }
 
   AsyncFile open(String path) throws EvpollException {
@@ -81,14 +87,14 @@ public final class FileServer {
 
   private void report() throws EvpollException {
     var stats = loop.stats();
-    for (String line : loop.describe().split("\n")) System.out.println("evpoll-serve: " + line);
-    System.out.println("evpoll-serve: features: " + loop.info().features().stream()
-        .map(f -> f.name().toLowerCase(Locale.ROOT).replace('_', '-'))
-        .collect(Collectors.joining(" ")));
-    System.out.printf(Locale.ROOT, "evpoll-serve: %d waits, %d events, %.2f events per wait%n",
-        stats.waits(), stats.events(), (double) stats.events() / Math.max(1, stats.waits()));
-    System.out.printf("evpoll-serve: %d connections, %d requests (%d refused), %d bytes sent%n",
-        accepted, requests, refused, bytes);
+    String features = loop.info().features().toString().replaceAll("[\\[\\],]", "");
+    String text = loop.describe() + "features: "
+        + features.toLowerCase(Locale.ROOT).replace('_', '-')
+        + String.format(Locale.ROOT, "\n%d waits, %d events, %.2f events per wait\n", stats.waits(),
+            stats.events(), (double) stats.events() / Math.max(1, stats.waits()))
+        + accepted + " connections, " + requests + " requests (" + refused + " refused), " + bytes
+        + " bytes sent\n";
+    System.out.print(text.replaceAll("(?m)^", "evpoll-serve: "));
   }
 
   /**
@@ -99,21 +105,13 @@ public final class FileServer {
    */
   public static void main(String[] args) throws Exception {
     Options options = Options.parse(args);
-    if (options == null) {
-      System.err.print(Options.USAGE);
-      System.exit(2);
-    }
-    var poller = PollerOptions.DEFAULT.withIoLimit(
-        options.ioLimit == 0 ? 0 : options.ioLimit + 4 * options.connections); // sockets count too
-    if (options.engine.equals("pool")) poller = poller.with(OpenFlag.NO_URING);
-    if (options.engine.equals("native")) poller = poller.with(OpenFlag.NATIVE_IO_ONLY);
-    try (EventLoop loop = EventLoop.start("evpoll-serve", poller)) {
+    try (EventLoop loop = EventLoop.start("evpoll-serve", options.poller())) {
       FileServer server = new FileServer(loop, options);
       for (String name : new String[] {"INT", "TERM"})
-        Signal.handle(new Signal(name), signal -> loop.execute(server::stop));
+        Signal.handle(new Signal(name), signal -> server.stop());
       InetSocketAddress at = server.listener.address();
       System.out.println("listening on " + at.getAddress().getHostAddress() + ":" + at.getPort());
-      server.ended.await();
+      server.run();
       server.report();
     } catch (EvpollException e) {
       System.err.println(e.getMessage());

@@ -2,12 +2,14 @@
 package org.evpoll.examples;
 
 import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 import java.util.Map;
+import org.evpoll.Status;
 
 /** As much of HTTP/1.1 (RFC 9112) as a static file server needs: text in, text out. */
 final class Http {
@@ -20,9 +22,8 @@ final class Http {
    * @param headOnly the response has no body
    * @param keepAlive the connection can carry another request afterwards
    * @param path decoded, relative, without dot segments
-   * @param length bytes that the request takes up
    */
-  record Request(int status, boolean headOnly, boolean keepAlive, String path, int length) {}
+  record Request(int status, boolean headOnly, boolean keepAlive, String path) {}
 
   private static final Map<Integer, String> REASONS = Map.of(200, "OK", 400, "Bad Request",
       403, "Forbidden", 404, "Not Found", 405, "Method Not Allowed", 414, "URI Too Long",
@@ -53,9 +54,15 @@ final class Http {
     this.text = text;
   }
 
-  /** The first request of a text; null if it is not complete yet. One byte is one character. */
-  static Request parse(String text) {
-    return new Http(text).request();
+  /** Takes out the first request; null if it is not complete yet. */
+  static Request parse(ByteBuffer bytes) {
+    Http http = new Http(
+        new String(bytes.array(), 0, bytes.position(), StandardCharsets.ISO_8859_1));
+    Request request = http.request();
+    if (request != null) bytes.flip().position(http.at).compact();
+    else if (!bytes.hasRemaining())
+      return new Request(http.text.indexOf('\n') < 0 ? 414 : 431, false, false, "");
+    return request;
   }
 
   private Request request() {
@@ -76,7 +83,7 @@ final class Http {
     // what comes after either is not taken for a request.
     boolean stays = (minor == 1 || keepAlive) && !close && !body && refused != 400
         && refused != 505;
-    return new Request(refused == 0 ? 200 : refused, headOnly, stays, path, at);
+    return new Request(refused == 0 ? 200 : refused, headOnly, stays, path);
   }
 
   private String line() {
@@ -173,22 +180,32 @@ final class Http {
 
   // ---- the response -------------------------------------------------------------------------
 
-  static String reason(int status) {
-    return REASONS.getOrDefault(status, "Internal Server Error");
+  /** What a file that could not be opened is answered with. */
+  static int status(Status status) {
+    return switch (status) {
+      case NOT_FOUND, INVALID, UNSUPPORTED -> 404;
+      case ACCESS -> 403;
+      case LIMIT, NO_MEMORY -> 503;
+      default -> 500;
+    };
   }
 
-  static String contentType(String path) {
+  private static String contentType(String path) {
     String ending = path.substring(path.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
     String type = path.indexOf('.') < 0 ? null : TYPES.get(ending);
     return type == null ? "application/octet-stream" : type;
   }
 
-  static byte[] head(int status, String type, long length, boolean keepAlive) {
-    return ("HTTP/1.1 " + status + " " + reason(status) + "\r\nDate: "
-        + DATE.format(ZonedDateTime.now(ZoneOffset.UTC)) + "\r\nContent-Type: " + type
-        + "\r\nContent-Length: " + length + "\r\nX-Content-Type-Options: nosniff\r\n"
+  /** The head, and the body of a refusal. */
+  static byte[] head(int status, Request request, long size, boolean keepAlive) {
+    String said = status + " " + REASONS.getOrDefault(status, "Internal Server Error");
+    String body = status == 200 ? "" : said + "\n";
+    return ("HTTP/1.1 " + said + "\r\nDate: " + DATE.format(ZonedDateTime.now(ZoneOffset.UTC))
+        + "\r\nContent-Type: " + contentType(status == 200 ? request.path() : ".txt")
+        + "\r\nContent-Length: " + (status == 200 ? size : body.length())
+        + "\r\nX-Content-Type-Options: nosniff\r\n"
         + (status == 405 ? "Allow: GET, HEAD\r\n" : "")
-        + (keepAlive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n"))
-        .getBytes(StandardCharsets.ISO_8859_1);
+        + (keepAlive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n")
+        + (request.headOnly() ? "" : body)).getBytes(StandardCharsets.ISO_8859_1);
   }
 }

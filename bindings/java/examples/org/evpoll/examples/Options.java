@@ -2,6 +2,8 @@
 package org.evpoll.examples;
 
 import java.util.Set;
+import org.evpoll.OpenFlag;
+import org.evpoll.PollerOptions;
 
 /** What the command line says. */
 final class Options {
@@ -23,15 +25,26 @@ final class Options {
   int ioLimit;
   int idle = 30;
 
-  /** Null if it is wrong. */
+  /** Ends the program if it is wrong. */
   static Options parse(String[] args) {
     Options options = new Options();
+    boolean right = true;
     try {
-      for (String arg : args) if (!options.take(arg)) return null;
+      for (String arg : args) right &= options.take(arg);
     } catch (NumberFormatException e) {
-      return null;
+      right = false;
     }
-    return options.folder == null ? null : options;
+    if (right && options.folder != null) return options;
+    System.err.print(USAGE);
+    System.exit(2);
+    return null;
+  }
+
+  PollerOptions poller() {
+    var poller = PollerOptions.DEFAULT.withIoLimit(
+        ioLimit == 0 ? 0 : ioLimit + 4 * connections); // sockets count too
+    if (engine.equals("pool")) poller = poller.with(OpenFlag.NO_URING);
+    return engine.equals("native") ? poller.with(OpenFlag.NATIVE_IO_ONLY) : poller;
   }
 
   private boolean take(String arg) {

@@ -29,27 +29,41 @@ public final class NativeLibrary {
   /** Loads the library unless it is there already; a failure is the same for everybody. */
   public static synchronized void load() {
     if (loaded) return;
-    if (failure != null) throw new UnsatisfiedLinkError(failure);
     try {
-      find();
-      loaded = true;
+      if (failure == null) find();
+    } catch (IOException e) {
+      failure = "cannot read the native library: " + e;
     } catch (UnsatisfiedLinkError e) {
       failure = e.getMessage();
-      throw e;
+    }
+    if (failure != null) throw new UnsatisfiedLinkError("evpoll: " + failure);
+    loaded = true;
+  }
+
+  private static void find() throws IOException {
+    String named = System.getProperty(LIBRARY);
+    if (named != null) {
+      loadNamed(Path.of(named).toAbsolutePath());
+      return;
+    }
+    String resource = "/META-INF/native/" + platform() + "/" + fileName();
+    try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
+      if (in == null)
+        throw new UnsatisfiedLinkError("no native library for this system: looked for " + resource
+            + " beside these classes, and the property " + LIBRARY + " names no file");
+      loadCopy(in.readAllBytes());
     }
   }
 
-  private static void load(Path path) {
+  private static void loadNamed(Path path) throws IOException {
+    if (!Files.isRegularFile(path))
+      throw new UnsatisfiedLinkError("there is no " + path + ", which " + LIBRARY + " names");
     try {
-      System.load(path.toString());
+      load(path);
     } catch (UnsatisfiedLinkError e) {
-      throw new UnsatisfiedLinkError("evpoll: cannot load " + path + ": " + e.getMessage()
-          + " (the property " + FOLDER + " names another folder, for one that is mounted noexec)");
-    } catch (RuntimeException e) { // IllegalCallerException
-      throw new UnsatisfiedLinkError("evpoll: this Java lets only modules load a library that were "
-          + "named: --enable-native-access=org.evpoll, or ALL-UNNAMED on the class path: " + e);
+      if (!e.getMessage().contains("already loaded in another classloader")) throw e;
+      loadCopy(Files.readAllBytes(path)); // a file is one class loader's
     }
-    requireVersion(NativeJNI.evpoll_version(), path.toString());
   }
 
   private static void loadCopy(byte[] content) {
@@ -61,7 +75,7 @@ public final class NativeLibrary {
       copy = Files.createTempFile(folder.toAbsolutePath(), "evpoll-", "-" + fileName());
       Files.write(copy, content);
     } catch (IOException e) {
-      throw new UnsatisfiedLinkError("evpoll: cannot copy " + fileName() + " to " + folder
+      throw new UnsatisfiedLinkError("cannot copy " + fileName() + " to " + folder
           + " (the property " + FOLDER + " names another folder): " + e);
     }
     try {
@@ -69,6 +83,19 @@ public final class NativeLibrary {
     } finally {
       if (!windows()) copy.toFile().delete();
     }
+  }
+
+  private static void load(Path path) {
+    try {
+      System.load(path.toString());
+    } catch (UnsatisfiedLinkError e) {
+      throw new UnsatisfiedLinkError("cannot load " + path + ": " + e.getMessage()
+          + " (the property " + FOLDER + " names another folder, for one that is mounted noexec)");
+    } catch (RuntimeException e) { // IllegalCallerException
+      throw new UnsatisfiedLinkError("this Java lets only modules load a library that were named: "
+          + "--enable-native-access=org.evpoll, or ALL-UNNAMED on the class path: " + e);
+    }
+    requireVersion(NativeJNI.evpoll_version(), path.toString());
   }
 
   /** Deletes what ended processes have left; what is in use cannot be. */
@@ -81,38 +108,12 @@ public final class NativeLibrary {
   static void requireVersion(int have, String path) {
     int want = NativeConstants.EVPOLL_VERSION;
     if (have >> 16 == want >> 16 && have >= want) return;
-    throw new UnsatisfiedLinkError("evpoll: " + path + " is version " + text(have)
+    throw new UnsatisfiedLinkError(path + " is version " + text(have)
         + ", and these classes need " + (want >> 16) + ".x from " + text(want) + " on");
   }
 
   private static String text(int version) {
     return (version >> 16) + "." + (version >> 8 & 255) + "." + (version & 255);
-  }
-
-  private static void find() {
-    String named = System.getProperty(LIBRARY);
-    String resource = "/META-INF/native/" + platform() + "/" + fileName();
-    try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
-      if (named != null) loadNamed(Path.of(named).toAbsolutePath());
-      else if (in != null) loadCopy(in.readAllBytes());
-      else
-        throw new UnsatisfiedLinkError("evpoll: no native library for this system: looked for "
-            + resource + " beside these classes, and the property " + LIBRARY + " names no file");
-    } catch (IOException e) {
-      throw new UnsatisfiedLinkError("evpoll: cannot read the native library: " + e);
-    }
-  }
-
-  private static void loadNamed(Path path) throws IOException {
-    if (!Files.isRegularFile(path))
-      throw new UnsatisfiedLinkError("evpoll: there is no " + path + ", which the property "
-          + LIBRARY + " names");
-    try {
-      load(path);
-    } catch (UnsatisfiedLinkError e) {
-      if (!e.getMessage().contains("already loaded in another classloader")) throw e;
-      loadCopy(Files.readAllBytes(path)); // a file is one class loader's
-    }
   }
 
   private static String fileName() {

@@ -297,7 +297,8 @@ class IoTest {
       }
       try (Poller poller = Poller.open()) {
         Support.register(poller, file);
-        poller.submit(new Operations(1).read(file, 0, Buffers.aligned(8192, 4096), 1));
+        ByteBuffer aligned = ByteBuffer.allocateDirect(8192 + 4095).alignedSlice(4096);
+        poller.submit(new Operations(1).read(file, 0, aligned, 1));
         Support.take(poller, events, 1);
         assertEquals(Status.OK, events.status(0));
         assertEquals(8192, events.result(0));

@@ -88,7 +88,7 @@ final class Support {
 
   static boolean blockedInWait(Thread thread) {
     for (StackTraceElement frame : thread.getStackTrace())
-      if (frame.isNativeMethod()) return frame.getMethodName().equals("evpoll_wait");
+      if (frame.isNativeMethod()) return frame.getMethodName().equals("evpoll_turn");
     return false;
   }
 }

@@ -48,7 +48,7 @@ final class Reads implements AutoCloseable {
     addresses = new long[n];
     futures = new Future<?>[n];
     for (int i = 0; i < n; i++) {
-      buffers[i] = Buffers.aligned(BLOCK, 4096);
+      buffers[i] = ByteBuffer.allocateDirect(BLOCK + 4095).alignedSlice(4096);
       addresses[i] = Hand.address(buffers[i]);
     }
     handEvents = ByteBuffer.allocateDirect(n * 32).order(ByteOrder.nativeOrder());

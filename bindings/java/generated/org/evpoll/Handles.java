@@ -7,9 +7,17 @@ import java.nio.ByteBuffer;
 import org.evpoll.internal.Native;
 import org.evpoll.internal.NativeConstants;
 
-/** The calls by a handle's number, with Java's types and errors. */
-abstract class HandleCalls {
-  HandleCalls() {}
+/**
+ * Files and non-blocking sockets for a {@link Poller}. Handles are numbers, an fd, a SOCKET or a
+ * HANDLE, and the caller's. Hosts are numeric addresses.
+ */
+public final class Handles {
+  /** What {@link #receive} and {@link #send} return when the socket is not ready. */
+  public static final int WOULD_BLOCK = -2;
+  /** What {@link #receive} returns at the end of the stream. */
+  public static final int END = -1;
+
+  private Handles() {}
 
   /**
    * Opens a file for {@link Mode#OPERATIONS}.
@@ -269,7 +277,7 @@ abstract class HandleCalls {
    *
    * @param handle a connected socket
    * @param target a direct buffer, whose position is moved
-   * @return the number of bytes, {@link Handles#WOULD_BLOCK} or {@link Handles#END}
+   * @return the number of bytes, {@link #WOULD_BLOCK} or {@link #END}
    * @throws EvpollException {@link Status#RESET}, {@link Status#REFUSED}, {@link Status#TIMEOUT},
    * {@link Status#NOT_CONNECTED}, {@link Status#UNREACHABLE}, {@link Status#MESSAGE_SIZE}, {@link
    * Status#INVALID}, {@link Status#BAD_HANDLE}, {@link Status#FAULT}, {@link Status#NO_MEMORY},
@@ -279,7 +287,7 @@ abstract class HandleCalls {
     int at = Memory.direct(target, true).position();
     int room = target.remaining();
     return Memory.moved("receive", target, Native.evp_recv_at(handle, target, at, room),
-        Handles.END);
+        END);
   }
 
   /**
@@ -287,7 +295,7 @@ abstract class HandleCalls {
    *
    * @param handle a connected socket
    * @param source a direct buffer, whose position is moved
-   * @return the number of bytes, {@link Handles#WOULD_BLOCK} or {@link Handles#END}
+   * @return the number of bytes, {@link #WOULD_BLOCK} or {@link #END}
    * @throws EvpollException as for {@link Handles#receive}; also {@link Status#BROKEN_PIPE} and
    * {@link Status#ACCESS}
    */
