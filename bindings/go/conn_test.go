@@ -27,6 +27,14 @@ import (
 	"time"
 )
 
+var (
+	_ net.Conn      = (*Conn)(nil)
+	_ io.ReaderFrom = (*Conn)(nil)
+	_ io.WriterTo   = (*Conn)(nil)
+	_ syscall.Conn  = (*Conn)(nil)
+	_ net.Listener  = (*Listener)(nil)
+)
+
 func listening(t testing.TB, l *Loop) *Listener {
 	t.Helper()
 	a, err := l.Listen("tcp", "127.0.0.1:0")
@@ -88,7 +96,7 @@ func TestConnectionsCarryBytes(t *testing.T) {
 	until(t, "nothing is left in the table", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return len(l.places)+len(l.idle) == len(l.table)
+		return len(l.idle) == len(l.ops)
 	})
 }
 

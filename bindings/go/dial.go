@@ -6,7 +6,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 )
 
@@ -27,20 +26,20 @@ func (l *Loop) Listen(network, address string) (*Listener, error) {
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	a := &Listener{new(acceptor), l}
-	a.local = *net.TCPAddrFromAddrPort(all[0])
-	h, err := SocketTCPListen(all[0].Addr().String(), int(all[0].Port()), 0)
+	at, a := all[0], (*Listener)(nil)
+	h, err := SocketTCPListen(at.Addr().String(), int(at.Port()), 0)
 	if err == nil {
 		likeNet(h) // for connections to inherit
 		if own, err := SocketLocalAddress(h); err == nil {
-			a.local = *net.TCPAddrFromAddrPort(own)
+			at = own
 		}
-		err = l.adopt(&a.target, h, SocketClose, &a.in)
+		a, err = adopt[Listener](l, h, SocketClose)
 	}
+	local := net.TCPAddrFromAddrPort(at)
 	if err != nil {
-		return nil, netError("listen", nil, &a.local, err)
+		return nil, netError("listen", nil, local, err)
 	}
-	runtime.SetFinalizer(a, func(a *Listener) { a.target.close(0) })
+	a.local = *local
 	return a, nil
 }
 
@@ -90,12 +89,12 @@ func (l *Loop) connect(ctx context.Context, to netip.AddrPort) (*Conn, error) {
 		return nil, err
 	}
 	likeNet(h)
-	c, err := l.newConn(h)
+	c, err := adopt[Conn](l, h, SocketClose)
 	if err != nil {
 		return nil, err
 	}
 	c.remote = *net.TCPAddrFromAddrPort(to)
-	if err = c.connected(ctx); err == nil {
+	if _, err = c.do(ctx, IO{Code: Connect}, nil, 0); err == nil {
 		err = c.hold(func(h Handle) error {
 			own, err := SocketLocalAddress(h)
 			c.local = *net.TCPAddrFromAddrPort(own)

@@ -3,6 +3,7 @@
 package evpoll
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -225,8 +226,15 @@ func (p *Poller) turn(ctx context.Context, t *turn) (int, error) {
 	n, err := p.look(t, 0)
 	if n > 0 || err != nil {
 		p.passOn()
-	} else if t.timeout != 0 {
+		return n, err
+	} else if t.timeout < 0 {
 		return p.sleep(ctx, t)
+	} else if t.timeout > 0 {
+		until, stop := context.WithTimeout(ctx, t.timeout)
+		defer stop()
+		if n, err = p.sleep(until, t); is(err, ErrCancelled) {
+			err = nil
+		}
 	}
 	return n, err
 }
@@ -279,16 +287,6 @@ func (p *Poller) Submit(ios []IO) (int, error) {
 	return p.done("submit", capi.Submit(p.enter(), first(ios), clip(len(ios))))
 }
 
-// milliseconds is a limit of time as C has it: rounded up, and 0 for none.
-func milliseconds(d time.Duration) uint32 {
-	if ms := (d-1)/time.Millisecond + 1; d > 0 && ms < 1<<32 {
-		return uint32(ms)
-	} else if d > 0 {
-		return 1<<32 - 1
-	}
-	return 0
-}
-
 // signal leaves a word for one who waits, now or later.
 func signal(ch chan struct{}) {
 	select {
@@ -305,21 +303,19 @@ func first[T any](s []T) unsafe.Pointer {
 	return unsafe.Pointer(&s[0])
 }
 
-// clip makes a count of a length.
-func clip[T int | int64](n T) int64 {
-	if int64(n) > 1<<31-1 {
-		return 1<<31 - 1
+func least[T int | int64](a, b T) T {
+	if a < b {
+		return a
 	}
-	return int64(n)
+	return b
 }
+
+// clip makes a count of a length.
+func clip[T int | int64](n T) int64 { return int64(least(n, 1<<31-1)) }
 
 // text is what C wrote, up to the final zero.
 func text(b []byte) string {
-	for i := range b {
-		if b[i] == 0 {
-			return string(b[:i])
-		}
-	}
+	b, _, _ = bytes.Cut(b, []byte{0})
 	return string(b)
 }
 
