@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
@@ -39,7 +38,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 	c.in.busy.Lock()
 	defer c.in.busy.Unlock()
-	n, err := c.now(&c.in, Read, first(b), len(b), Readable)
+	n, err := c.until(&c.in, IO{Code: Read, Flags: NoWait, Length: uint64(clip(len(b)))}, first(b),
+		Readable)
 	if err == nil && n == 0 {
 		err = io.EOF
 	}
@@ -52,7 +52,8 @@ func (c *Conn) Write(b []byte) (sent int, err error) {
 	defer c.out.busy.Unlock()
 	for sent < len(b) && err == nil {
 		var n int64
-		n, err = c.now(&c.out, Write, first(b[sent:]), len(b)-sent, Writable)
+		n, err = c.until(&c.out, IO{Code: Write, Flags: NoWait, Length: uint64(clip(len(b) - sent))},
+			first(b[sent:]), Writable)
 		sent += int(n)
 	}
 	return sent, c.fail("write", err)
@@ -233,7 +234,7 @@ func (a *Listener) Accept() (net.Conn, error) {
 func (a *Listener) AcceptConn() (*Conn, error) {
 	a.in.busy.Lock()
 	defer a.in.busy.Unlock()
-	h, err := a.now(&a.in, Accept, unsafe.Pointer(&a.told), 2, Readable)
+	h, err := a.until(&a.in, IO{Code: Accept, Flags: NoWait, Length: 2}, first(a.told[:]), Readable)
 	if err != nil {
 		return nil, a.fail("accept", err)
 	}

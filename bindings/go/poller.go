@@ -129,12 +129,10 @@ func (n *native) free() {
 
 // await waits for that, but not for ever: what takes longer goes on behind the program's back.
 func (n *native) await() error {
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
 	select {
 	case <-n.gone:
 		return nil
-	case <-timer.C:
+	case <-time.After(time.Second):
 		return &Error{Op: "close", Status: ErrTimeout}
 	}
 }
@@ -239,27 +237,22 @@ func (p *Poller) turn(ctx context.Context, t *turn) (int, error) {
 	return n, err
 }
 
-// look is one call of the library. What is in the turn besides events is done once.
+// look is one call of the library. What is in the turn besides events is done once; with what is over
+// the caller has something to look at.
 func (c *core) look(t *turn, ns int64) (int, error) {
-	raw := c.enter()
-	var r int64
-	if len(t.changes)+len(t.ios) > 0 {
-		r = capi.Turn(raw, first(t.changes), clip(len(t.changes)), first(t.ios), clip(len(t.ios)),
-			first(t.events), clip(len(t.events)), 0)
-		over := false // the caller has something to look at
-		for i := range t.changes {
-			over = over || t.changes[i].Status < 0
-		}
-		for i := range t.ios {
-			over = over || t.ios[i].Op == 0
-		}
-		if over {
+	r := capi.Turn(c.enter(), first(t.changes), clip(len(t.changes)), first(t.ios), clip(len(t.ios)),
+		first(t.events), clip(len(t.events)), ns)
+	for i := range t.changes {
+		if t.changes[i].Status < 0 {
 			t.timeout = 0
 		}
-		t.changes, t.ios = nil, nil
-	} else {
-		r = capi.Wait(raw, first(t.events), clip(len(t.events)), ns)
 	}
+	for i := range t.ios {
+		if t.ios[i].Op == 0 {
+			t.timeout = 0
+		}
+	}
+	t.changes, t.ios = nil, nil
 	n, err := c.done("wait", r)
 	return c.theirs(t.events[:n], ns != 0), err
 }

@@ -175,15 +175,8 @@ func (o *object) do(ctx context.Context, io IO, b *Buffer, from int) (int64, err
 	return o.wait(ctx, own)
 }
 
-// now does what can be done at once, and where that is nothing waits until it can. The memory is Go's:
-// the library has it in the call alone. The caller has h.busy.
-func (o *object) now(h *half, code Code, memory unsafe.Pointer, length int,
-	interest Events) (int64, error) {
-	return o.until(h, IO{Length: uint64(clip(length)), Code: code, Flags: NoWait}, memory, interest)
-}
-
-// until does an operation, and again when a POLL in its place has told that it may be possible now. The
-// caller has h.busy.
+// until does an operation, and again when a POLL in its place has told that it may be possible now. Go's
+// memory the library has in the call alone. The caller has h.busy.
 func (o *object) until(h *half, io IO, memory unsafe.Pointer, interest Events) (int64, error) {
 	defer runtime.KeepAlive(o)
 	for {
