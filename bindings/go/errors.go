@@ -83,11 +83,8 @@ func (e *Error) Timeout() bool {
 // Temporary tells whether the same call may succeed later: net/http waits a little then, and goes
 // on accepting.
 func (e *Error) Temporary() bool {
-	switch e.Status {
-	case ErrLimit, ErrNoMemory, ErrAgain, ErrWouldBlock:
-		return true
-	}
-	return e.Timeout()
+	return e.Status == ErrLimit || e.Status == ErrNoMemory || e.Status == ErrAgain ||
+		e.Status == ErrWouldBlock || e.Timeout()
 }
 
 // Err is nil, or the Error of an operation that failed.

@@ -47,11 +47,7 @@ func (k *parker) open(n *native) error {
 // It is to look until there is nothing.
 func (k *parker) run(look func() (all bool)) { k.raw.Read(func(uintptr) bool { return look() }) }
 
-func (k *parker) close() {
-	if k.file != nil {
-		k.file.Close()
-	}
-}
+func (k *parker) close() { k.file.Close() } // perhaps of none
 
 // A sleeper is what the Waits of a poller sleep on: one goroutine is parked, and leaves a word when
 // there may be something. So a context costs a Wait nothing until it sleeps, and then no goroutine.
