@@ -250,10 +250,14 @@ func (a *Listener) AcceptConn() (*Conn, error) {
 	return c, nil
 }
 
-// Serve has each connection handled by a goroutine, and closed when that returns; most of them at once,
-// the others wait in the system. Without descriptors it is half as many as there are, from then on,
-// since each may need more than one. It returns nil after the listener was closed, and all have ended.
+// Serve has each connection handled by a goroutine of its own, and closed when that returns: `most` of
+// them at once, and the others wait in the system. When descriptors have run out it is half as many as
+// there are, from then on, since each may need more than one. Serve returns nil when the listener was
+// closed, and all handlers have returned.
 func (a *Listener) Serve(most int, handle func(c *Conn)) error {
+	if most < 1 {
+		return a.fail("serve", invalid("serve", "nobody at once"))
+	}
 	var all sync.WaitGroup
 	defer all.Wait()
 	ended := make(chan struct{}, 1) // one, or more

@@ -312,15 +312,11 @@ func text(b []byte) string {
 	return string(b)
 }
 
-// A place is where C writes an address as text.
+// A place is where C writes an address.
 type place struct {
-	text   [capi.EVPOLL_ADDRESS_CAPACITY]byte
-	number int32
+	text [capi.EVPOLL_ADDRESS_CAPACITY]byte
+	port int32
 }
-
-func (a *place) host() unsafe.Pointer { return unsafe.Pointer(&a.text[0]) }
-func (a *place) capacity() int64      { return int64(len(a.text)) }
-func (a *place) port() unsafe.Pointer { return unsafe.Pointer(&a.number) }
 
 // address is what was written, an invalid one for AF_UNIX.
 func (a *place) address() netip.AddrPort {
@@ -328,5 +324,5 @@ func (a *place) address() netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(ip, uint16(a.number))
+	return netip.AddrPortFrom(ip, uint16(a.port))
 }
