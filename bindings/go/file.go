@@ -258,34 +258,32 @@ func (c *Conn) sendFile(r io.Reader) (sent int64, err error) {
 		r, most = limited.R, limited.N
 		defer func() { limited.N -= sent }()
 	}
-	from, ok := r.(io.Seeker)
-	if !ok {
+	section, _ := r.(*Section)
+	file, _ := r.(*os.File)
+	if section == nil && file == nil {
 		return 0, nil
 	}
-	at, err := from.Seek(0, io.SeekCurrent)
-	var f *File
-	var start int64
-	switch r := r.(type) {
-	case *Section:
-		f, start, most = r.f, r.start, least(most, r.Size()-at)
-	case *os.File:
-		info, failed := r.Stat()
-		if failed != nil || !info.Mode().IsRegular() {
-			return 0, nil
-		}
-		if most = least(most, info.Size()-at); most < sendFileFrom || err != nil {
-			return 0, nil
-		}
-		if f, failed = c.loop.FileFrom(r); failed != nil {
-			return 0, nil
-		}
-		defer f.Close()
+	from := r.(io.Seeker)
+	at, failed := from.Seek(0, io.SeekCurrent)
+	if failed != nil {
+		return 0, nil
 	}
-	if f == nil || f.l != c.l || err != nil {
+	var f *File
+	start := int64(0)
+	if section != nil {
+		f, start, most = section.f, section.start, least(most, section.Size()-at)
+	} else if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		if most = least(most, info.Size()-at); most >= sendFileFrom {
+			if f, failed = c.loop.FileFrom(file); failed == nil {
+				defer f.Close()
+			}
+		}
+	}
+	if f == nil || f.l != c.l {
 		return 0, nil
 	}
 	sent, err = c.send(f, start+at, most)
-	if _, failed := from.Seek(at+sent, io.SeekStart); err == nil {
+	if _, failed = from.Seek(at+sent, io.SeekStart); err == nil {
 		err = failed
 	}
 	return sent, err
