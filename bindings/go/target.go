@@ -175,8 +175,8 @@ func (o *object) do(ctx context.Context, io IO, b *Buffer, from int) (int64, err
 	return o.wait(ctx, own)
 }
 
-// until does an operation, and again when a POLL in its place has told that it may be possible now. Go's
-// memory the library has in the call alone. The caller has h.busy.
+// until does an operation, and again when a POLL in its place has told that it may be possible now.
+// Memory is Go's, and lent for each call of the library alone. The caller has h.busy.
 func (o *object) until(h *half, io IO, memory unsafe.Pointer, interest Events) (int64, error) {
 	defer runtime.KeepAlive(o)
 	for {
