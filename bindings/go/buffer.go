@@ -113,18 +113,25 @@ func (b *Buffer) giveBack() {
 // The collector takes those that are too many.
 var bounces [15]sync.Pool
 
-const smallest = 6 // bits
+const largest = 64 << 14
 
-// bounce gives out a buffer of n bytes, or of the most that there is.
+// class is the place of those that have n bytes.
+func class(n int) int { return bits.Len(uint(n-1)|63) - 6 }
+
+// bounce gives out a buffer of n bytes or more, until giveBounce.
 func bounce(n int) (*Buffer, error) {
-	class := 0
-	for class < len(bounces)-1 && n > 1<<(smallest+class) {
-		class++
-	}
-	if b, ok := bounces[class].Get().(*Buffer); ok {
+	if n < 1 || n > largest {
+		return Alloc(n)
+	} else if b, ok := bounces[class(n)].Get().(*Buffer); ok {
 		return b, nil
 	}
-	return Alloc(1 << (smallest + class))
+	return Alloc(64 << class(n))
 }
 
-func giveBounce(b *Buffer) { bounces[bits.Len(uint(b.size-1))-smallest].Put(b) }
+func giveBounce(b *Buffer) {
+	if b.size > largest {
+		b.Free()
+	} else {
+		bounces[class(b.size)].Put(b)
+	}
+}

@@ -3,169 +3,30 @@
 package evpoll
 
 import (
-	"context"
+	"errors"
 	"io"
 	"net"
-	"os"
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
 
-// A half is one direction of a stream: one call at a time, and until when it may wait.
-type half struct {
-	busy   sync.Mutex
-	op     op
-	mu     sync.Mutex // guards what follows
-	until  time.Time
-	parked bool
-}
-
-// left is how long a call may wait, as C has it: 0 for ever.
-func (h *half) left() (until time.Time, ms uint32, err error) {
-	h.mu.Lock()
-	until = h.until
-	h.mu.Unlock()
-	if until.IsZero() {
-		return until, 0, nil
-	}
-	left := time.Until(until)
-	if left <= 0 {
-		err = os.ErrDeadlineExceeded
-	}
-	return until, milliseconds(left), err
-}
-
-// set moves the end of the call that waits, and of those to come.
-func (t *target) set(h *half, until time.Time) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if t.closed.Load() {
-		return ErrClosed
-	}
-	h.until = until
-	if h.parked {
-		t.retime(h)
-	}
-	return nil
-}
-
-// retime gives the operation that waits the end that is set. Locked.
-func (t *target) retime(h *half) {
-	left := int64(1<<63 - 1)
-	if !h.until.IsZero() {
-		left = int64(time.Until(h.until))
-	}
-	t.l.done("retime", capi.Retime(t.l.enter(), int64(t.h), h.op.token, left))
-}
-
-// park waits for the event of what was started with this end.
-func (t *target) park(h *half, until time.Time) error {
-	h.mu.Lock()
-	h.parked = true
-	if !h.until.Equal(until) {
-		t.retime(h)
-	}
-	h.mu.Unlock()
-	<-h.op.done
-	h.mu.Lock()
-	h.parked = false
-	h.mu.Unlock()
-	return t.why(outcome(h.op.io.Code.String(), h.op.event.Status, h.op.event.Result))
-}
-
-// now does what can be done at once, and where that is nothing waits until it can. The memory is Go's:
-// the library has it in the call alone. The caller has h.busy.
-func (t *target) now(h *half, code Code, memory unsafe.Pointer, length int,
-	interest Events) (int64, error) {
-	return t.until(h, IO{Length: uint64(clip(length)), Code: code, Flags: NoWait}, memory, interest)
-}
-
-// lend does an operation that keeps nothing of Go's. The caller has h.busy.
-func (t *target) lend(h *half, io IO) (int64, error) {
-	io.Flags |= Inline
-	return t.until(h, io, nil, 0)
-}
-
-// until does an operation again and again, as its deadline is moved, and as a POLL in its place tells
-// that it may be possible now.
-func (t *target) until(h *half, io IO, memory unsafe.Pointer, interest Events) (int64, error) {
-	for {
-		until, ms, err := h.left()
-		if t.closed.Load() {
-			return 0, ErrClosed
-		} else if err != nil {
-			return 0, err
-		}
-		h.op.io = io
-		h.op.io.TimeoutMS = ms
-		if err := t.start(&h.op, memory, interest); err != nil {
-			return 0, err
-		}
-		itself := h.op.io.Code == io.Code // not the POLL
-		if h.op.io.Op == 0 && itself {
-			return h.op.io.Offset, nil
-		} else if h.op.io.Op == 0 {
-			continue
-		}
-		err = t.park(h, until)
-		if !is(err, ErrExpired) && (itself || err != nil) {
-			return h.op.event.moved(), err
-		} else if itself && h.op.event.Result > 0 && io.Code != Poll {
-			return h.op.event.moved(), err
-		}
-	}
-}
-
 // A Conn is a TCP connection, and a net.Conn: what package net's connections promise, this one does.
 // It has no-delay and keepalive on, as those have. It is closed by Close, or when the program has
 // dropped it.
-type Conn struct {
-	*stream
-	loop *Loop // lives as long as this does
-}
-
-// A stream is what a loop knows of a Conn.
-type stream struct {
-	target
-	in, out       half
-	local, remote net.TCPAddr
-	ips           [2][16]byte // theirs
-}
-
-var (
-	_ net.Conn      = (*Conn)(nil)
-	_ io.ReaderFrom = (*Conn)(nil)
-	_ io.WriterTo   = (*Conn)(nil)
-	_ syscall.Conn  = (*Conn)(nil)
-)
-
-// newConn is the connection of a handle, which is closed if that fails.
-func (l *Loop) newConn(h Handle) (*Conn, error) {
-	c := &Conn{new(stream), l}
-	if err := l.adopt(&c.target, h, SocketClose, &c.in, &c.out); err != nil {
-		return nil, err
-	}
-	runtime.SetFinalizer(c, func(c *Conn) { c.target.close(0) })
-	return c, nil
-}
+type Conn struct{ object }
 
 // fail is an error as package net has it.
-func (s *stream) fail(op string, err error) error {
-	return netError(op, &s.local, &s.remote, err)
-}
+func (c *Conn) fail(op string, err error) error { return netError(op, &c.local, &c.remote, err) }
 
 func netError(op string, local, remote net.Addr, err error) error {
-	switch err {
-	case nil, io.EOF:
+	if err == nil || err == io.EOF {
 		return err
-	case ErrClosed:
-		err = errConnClosed
 	}
 	return &net.OpError{Op: op, Net: "tcp", Source: local, Addr: remote, Err: err}
 }
@@ -177,8 +38,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	}
 	c.in.busy.Lock()
 	defer c.in.busy.Unlock()
-	n, err := c.now(&c.in, Read, first(b), len(b), Readable)
-	runtime.KeepAlive(c)
+	n, err := c.until(&c.in, IO{Code: Read, Flags: NoWait, Length: uint64(clip(len(b)))}, first(b),
+		Readable)
 	if err == nil && n == 0 {
 		err = io.EOF
 	}
@@ -186,25 +47,16 @@ func (c *Conn) Read(b []byte) (int, error) {
 }
 
 // Write writes all of it, waiting whenever nothing fits. Writes of several goroutines are not mixed.
-func (c *Conn) Write(b []byte) (int, error) {
-	n, err := writer{c}.Write(b)
-	return n, c.fail("write", err)
-}
-
-// A writer is a connection whose errors are the library's.
-type writer struct{ c *Conn }
-
-// Write is Conn.Write.
-func (w writer) Write(b []byte) (sent int, err error) {
-	w.c.out.busy.Lock()
-	defer w.c.out.busy.Unlock()
+func (c *Conn) Write(b []byte) (sent int, err error) {
+	c.out.busy.Lock()
+	defer c.out.busy.Unlock()
 	for sent < len(b) && err == nil {
 		var n int64
-		n, err = w.c.now(&w.c.out, Write, first(b[sent:]), len(b)-sent, Writable)
+		n, err = c.until(&c.out, IO{Code: Write, Flags: NoWait, Length: uint64(clip(len(b) - sent))},
+			first(b[sent:]), Writable)
 		sent += int(n)
 	}
-	runtime.KeepAlive(w.c)
-	return sent, err
+	return sent, c.fail("write", err)
 }
 
 // ReadFrom writes what r has. An *os.File, or an io.LimitedReader of one, and a Section go from the
@@ -213,9 +65,7 @@ func (w writer) Write(b []byte) (sent int, err error) {
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	total, err := c.sendFile(r)
 	for err == nil {
-		var n int64
-		n, err = copyOnce(writer{c}, r)
-		total += n
+		err = copyOnce(c, r, &total)
 	}
 	if err == io.EOF {
 		err = nil
@@ -227,12 +77,10 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 func (c *Conn) WriteTo(w io.Writer) (total int64, err error) {
 	for err == nil {
 		c.in.busy.Lock()
-		_, err = c.lend(&c.in, IO{Length: uint64(Readable), Code: Poll})
+		_, err = c.until(&c.in, poll(Readable), nil, 0)
 		c.in.busy.Unlock()
 		if err = c.fail("writeto", err); err == nil {
-			var n int64
-			n, err = copyOnce(w, c)
-			total += n
+			err = copyOnce(w, c, &total)
 		}
 	}
 	if err == io.EOF {
@@ -241,30 +89,32 @@ func (c *Conn) WriteTo(w io.Writer) (total int64, err error) {
 	return total, err
 }
 
+func poll(interest Events) IO { return IO{Length: uint64(interest), Code: Poll, Flags: Inline} }
+
 // copyOnce copies what comes, by way of a buffer that is used again.
-func copyOnce(w io.Writer, r io.Reader) (int64, error) {
+func copyOnce(w io.Writer, r io.Reader, total *int64) error {
 	b, err := bounce(64 << 10)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer giveBounce(b)
 	got, err := r.Read(b.Bytes())
 	if got == 0 {
-		return 0, err
+		return err
 	}
 	n, failed := w.Write(b.Bytes()[:got])
-	if failed != nil {
-		err = failed
+	if *total += int64(n); failed != nil {
+		return failed
 	} else if n != got {
-		err = io.ErrShortWrite
+		return io.ErrShortWrite
 	}
-	return int64(n), err
+	return err
 }
 
 // Close closes the connection. Reads and writes on other goroutines return net.ErrClosed.
 func (c *Conn) Close() error {
 	runtime.SetFinalizer(c, nil)
-	return c.fail("close", c.target.close(0))
+	return c.fail("close", c.close())
 }
 
 // CloseWrite ends the sending direction, behind the writes that were begun: the peer sees the end of
@@ -295,10 +145,24 @@ func (c *Conn) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline says until when Read waits: then it returns os.ErrDeadlineExceeded.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.fail("set", c.set(&c.in, t)) }
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	return c.fail("set", c.set(&c.in, func() { c.in.until = t }))
+}
 
 // SetWriteDeadline says until when Write waits: then it returns os.ErrDeadlineExceeded.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.fail("set", c.set(&c.out, t)) }
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	return c.fail("set", c.set(&c.out, func() { c.out.until = t }))
+}
+
+// SetStallTimeout says how long a Read, a Write or a file that is sent may make no progress, whatever its
+// deadline: then it returns os.ErrDeadlineExceeded. 0, the default, is for ever.
+func (c *Conn) SetStallTimeout(d time.Duration) error {
+	err := c.set(&c.in, func() { c.in.stall = d })
+	if err == nil {
+		err = c.set(&c.out, func() { c.out.stall = d })
+	}
+	return c.fail("set", err)
+}
 
 // SetNoDelay sends small pieces at once, which is the default, or gathers them.
 func (c *Conn) SetNoDelay(on bool) error {
@@ -341,7 +205,7 @@ func (r rawConn) until(f func(fd uintptr) bool, h *half, interest Events) error 
 	for over := false; ; {
 		err := r.c.hold(func(h Handle) error { over = f(uintptr(h)); return nil })
 		if err == nil && !over {
-			_, err = r.c.lend(h, IO{Length: uint64(interest), Code: Poll})
+			_, err = r.c.until(h, poll(interest), nil, 0)
 		}
 		if err != nil || over {
 			return r.c.fail("raw", err)
@@ -351,19 +215,11 @@ func (r rawConn) until(f func(fd uintptr) bool, h *half, interest Events) error 
 
 // A Listener accepts TCP connections, and is a net.Listener.
 type Listener struct {
-	*acceptor
-	loop *Loop
+	object
+	told [2]cAddress // the peer's and the local address of the connection that was accepted
 }
 
-// An acceptor is what a loop knows of a Listener.
-type acceptor struct {
-	target
-	in    half
-	told  [2]cAddress // the peer's and the local address of the connection that was accepted
-	local net.TCPAddr
-}
-
-var _ net.Listener = (*Listener)(nil)
+func (a *Listener) fail(op string, err error) error { return netError(op, nil, &a.local, err) }
 
 // Accept waits for a connection. An error that is Temporary leaves the listener as it was.
 func (a *Listener) Accept() (net.Conn, error) {
@@ -378,20 +234,62 @@ func (a *Listener) Accept() (net.Conn, error) {
 func (a *Listener) AcceptConn() (*Conn, error) {
 	a.in.busy.Lock()
 	defer a.in.busy.Unlock()
-	h, err := a.now(&a.in, Accept, unsafe.Pointer(&a.told), 2, Readable)
-	runtime.KeepAlive(a)
-	if err == nil {
-		var c *Conn
-		if c, err = a.loop.newConn(Handle(h)); err == nil {
-			a.told[0].to(&c.remote, &c.ips[0])
-			a.told[1].to(&c.local, &c.ips[1])
-			if runtime.GOOS != "linux" { // there it inherits what the listener has
-				likeNet(Handle(h))
+	h, err := a.until(&a.in, IO{Code: Accept, Flags: NoWait, Length: 2}, first(a.told[:]), Readable)
+	if err != nil {
+		return nil, a.fail("accept", err)
+	}
+	c, err := adopt[Conn](a.loop, Handle(h), SocketClose)
+	if err != nil {
+		return nil, a.fail("accept", err)
+	}
+	a.told[0].to(&c.remote, &c.ips[0])
+	a.told[1].to(&c.local, &c.ips[1])
+	if runtime.GOOS != "linux" { // there it inherits what the listener has
+		likeNet(Handle(h))
+	}
+	return c, nil
+}
+
+// Serve has each connection handled by a goroutine of its own, and closed when that returns: `most` of
+// them at once, and the others wait in the system. When descriptors have run out it is half as many as
+// there are, from then on, since each may need more than one. Serve returns nil when the listener was
+// closed, and all handlers have returned.
+func (a *Listener) Serve(most int, handle func(c *Conn)) error {
+	if most < 1 {
+		return a.fail("serve", invalid("serve", "nobody at once"))
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	ended := make(chan struct{}, 1) // one, or more
+	var open atomic.Int64
+	for {
+		for open.Load() >= int64(most) {
+			<-ended
+		}
+		c, err := a.AcceptConn()
+		var failed *Error
+		switch {
+		case err == nil:
+			all.Add(1)
+			open.Add(1)
+			go func() {
+				defer all.Done()
+				defer signal(ended)
+				defer open.Add(-1)
+				defer c.Close()
+				handle(c)
+			}()
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case errors.As(err, &failed) && (failed.Status == ErrLimit || failed.Status == ErrNoMemory):
+			if most = int(open.Load()+1) / 2; most == 0 { // whoever has them
+				most = 1
+				time.Sleep(100 * time.Millisecond)
 			}
-			return c, nil
+		default:
+			return err
 		}
 	}
-	return nil, netError("accept", nil, &a.local, err)
 }
 
 // keepAlive has keepalive messages sent so often; 0: none.
@@ -424,25 +322,14 @@ func (a *cAddress) to(out *net.TCPAddr, ip *[16]byte) {
 
 // SetDeadline says until when Accept waits.
 func (a *Listener) SetDeadline(t time.Time) error {
-	return netError("set", nil, &a.local, a.set(&a.in, t))
+	return a.fail("set", a.set(&a.in, func() { a.in.until = t }))
 }
 
 // Close stops listening. Accept on other goroutines returns net.ErrClosed.
 func (a *Listener) Close() error {
 	runtime.SetFinalizer(a, nil)
-	return netError("close", nil, &a.local, a.target.close(0))
+	return a.fail("close", a.close())
 }
 
 // Addr is the address it listens at, also when it is closed.
 func (a *Listener) Addr() net.Addr { return &a.local }
-
-// connected waits until a connection has been made.
-func (c *Conn) connected(ctx context.Context) error {
-	o := &c.out.op
-	o.io = IO{Code: Connect, Flags: Inline}
-	if err := c.start(o, nil, 0); err != nil || o.io.Op == 0 {
-		return err
-	}
-	_, err := c.wait(ctx, o)
-	return err
-}

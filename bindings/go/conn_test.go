@@ -27,6 +27,14 @@ import (
 	"time"
 )
 
+var (
+	_ net.Conn      = (*Conn)(nil)
+	_ io.ReaderFrom = (*Conn)(nil)
+	_ io.WriterTo   = (*Conn)(nil)
+	_ syscall.Conn  = (*Conn)(nil)
+	_ net.Listener  = (*Listener)(nil)
+)
+
 func listening(t testing.TB, l *Loop) *Listener {
 	t.Helper()
 	a, err := l.Listen("tcp", "127.0.0.1:0")
@@ -88,7 +96,7 @@ func TestConnectionsCarryBytes(t *testing.T) {
 	until(t, "nothing is left in the table", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return len(l.places)+len(l.idle) == len(l.table)
+		return len(l.idle) == len(l.ops)
 	})
 }
 
@@ -267,6 +275,87 @@ func TestDeadlinesEndReadsWritesAndAccepts(t *testing.T) {
 	_, err = listener.Accept()
 	wants(t, err, net.ErrClosed)
 	wants(t, listener.SetDeadline(time.Time{}), net.ErrClosed)
+}
+
+// Whoever makes no progress is ended, whatever the deadline says, and whoever waits already too.
+func TestAStallEnds(t *testing.T) {
+	l := serving(t)
+	a, b := connected(t, l, l)
+	const moment, size = 5 * time.Millisecond, 64 << 20
+	done := make(chan error)
+	read := func() { _, err := a.Read(make([]byte, 1)); done <- err }
+	go read()
+	inFlight(t, l, 1)
+	must(t, a.SetStallTimeout(moment))
+	wants(t, <-done, os.ErrDeadlineExceeded)
+	must(t, a.SetDeadline(time.Now().Add(time.Hour)))
+	_, err := a.Read(make([]byte, 1))
+	wants(t, err, os.ErrDeadlineExceeded)
+	n, err := a.Write(make([]byte, size))
+	wants(t, err, os.ErrDeadlineExceeded)
+	sent, err := io.Copy(a, somefile(t, l, size).Section(0, size))
+	wants(t, err, os.ErrDeadlineExceeded)
+	if n == size || sent == size {
+		t.Error(n, sent)
+	}
+	must(t, a.SetStallTimeout(time.Hour))
+	must(t, a.SetReadDeadline(time.Now().Add(moment)))
+	_, err = a.Read(make([]byte, 1))
+	wants(t, err, os.ErrDeadlineExceeded)
+	must(t, a.SetDeadline(time.Time{}))
+	must(t, a.SetStallTimeout(moment))
+	must(t, a.SetStallTimeout(0))
+	go read()
+	inFlight(t, l, 1)
+	_, err = b.Write([]byte("x"))
+	must(t, err)
+	must(t, <-done)
+	must(t, a.Close())
+	wants(t, a.SetStallTimeout(0), net.ErrClosed)
+}
+
+// No more than so many are open at once, those in the queue come next, and the last is waited for.
+func TestServeBoundsItsConnections(t *testing.T) {
+	l := serving(t)
+	listener := listening(t, l)
+	const most, clients = 2, 8
+	var open, begun, ended atomic.Int64
+	served := make(chan error)
+	go func() {
+		served <- listener.Serve(most, func(c *Conn) {
+			if open.Add(1) > most {
+				t.Error("too many")
+			}
+			begun.Add(1)
+			io.Copy(c, c)
+			open.Add(-1)
+			ended.Add(1)
+		})
+	}()
+	var all [clients]net.Conn
+	for i := range all {
+		c, err := net.Dial("tcp", listener.Addr().String())
+		must(t, err)
+		all[i] = c
+	}
+	letter := []byte("x")
+	for i, c := range all {
+		_, err := c.Write(letter)
+		must(t, err)
+		_, err = io.ReadFull(c, letter)
+		must(t, err)
+		if i > 0 { // the one before stays: there are two
+			must(t, all[i-1].Close())
+		}
+	}
+	must(t, listener.Close())
+	if ended.Load() == clients {
+		t.Error("the last is open")
+	}
+	must(t, all[clients-1].Close())
+	if err := <-served; err != nil || begun.Load() != clients || ended.Load() != clients {
+		t.Fatal(err, begun.Load(), ended.Load())
+	}
 }
 
 func TestCloseEndsWhatWaits(t *testing.T) {
@@ -487,6 +576,24 @@ func TestFilesAreSent(t *testing.T) {
 		"section, too long": func(c *Conn) (int64, error) {
 			return io.Copy(c, somefile(t, l, size).Section(0, size+1000))
 		},
+		"the middle of a section": func(c *Conn) (int64, error) {
+			s := somefile(t, l, size+7).Section(0, size+7)
+			b := make([]byte, 100)
+			if _, err := s.Seek(100, io.SeekStart); err != nil {
+				return 0, err
+			}
+			if n, err := s.ReadAt(b, 0); n != 100 || err != nil { // which does not move it
+				return 0, err
+			}
+			if _, err := c.Write(b); err != nil {
+				return 0, err
+			}
+			n, err := io.CopyN(c, s, size-100)
+			if at, _ := s.Seek(0, io.SeekCurrent); at != size {
+				t.Error("it stands at", at)
+			}
+			return n + 100, err
+		},
 		"part of a section": func(c *Conn) (int64, error) {
 			s := somefile(t, l, size+7).Section(0, size+7)
 			n, err := io.CopyN(c, s, size)
@@ -505,17 +612,17 @@ func TestFilesAreSent(t *testing.T) {
 			f, err := os.Open(somepath(t, size+7))
 			must(t, err)
 			defer f.Close()
-			b := make([]byte, 251)
+			b := make([]byte, 100)
 			_, err = io.ReadFull(f, b)
 			must(t, err)
 			if _, err = c.Write(b); err != nil {
 				return 0, err
 			}
-			n, err := io.CopyN(c, f, size-251)
+			n, err := io.CopyN(c, f, size-100)
 			if rest, _ := io.ReadAll(f); len(rest) != 7 {
 				t.Error(len(rest), "bytes are left")
 			}
-			return n + 251, err
+			return n + 100, err
 		},
 		"a small one": func(c *Conn) (int64, error) {
 			f, err := os.Open(somepath(t, 100))

@@ -6,6 +6,7 @@ package evpoll
 
 import (
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"syscall"
@@ -75,4 +76,34 @@ func TestAServerOutlivesALackOfDescriptors(t *testing.T) {
 	server, err := listener.Accept() // it stayed
 	must(t, err)
 	must(t, server.Close())
+}
+
+// Serve goes on without an error, and with whom it could not accept.
+func TestServeOutlivesALackOfDescriptors(t *testing.T) {
+	l := serving(t)
+	listener := listening(t, l)
+	c, err := net.Dial("tcp", listener.Addr().String())
+	must(t, err)
+	var limit syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	none := limit
+	none.Cur = 3
+	before, err := l.Stats()
+	must(t, err)
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none))
+	served := make(chan error)
+	go func() { served <- listener.Serve(10, func(c *Conn) { io.Copy(c, c) }) }()
+	tries := func() bool {
+		now, err := l.Stats()
+		return err != nil || now.IOSubmitted > before.IOSubmitted+2
+	}
+	until(t, "it tries again", tries)
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	_, err = c.Write([]byte("x"))
+	must(t, err)
+	_, err = io.ReadFull(c, make([]byte, 1))
+	must(t, err)
+	must(t, c.Close())
+	must(t, listener.Close())
+	must(t, <-served)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 )
 
@@ -27,21 +26,26 @@ func (l *Loop) Listen(network, address string) (*Listener, error) {
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	a := &Listener{new(acceptor), l}
-	a.local = *net.TCPAddrFromAddrPort(all[0])
 	h, err := SocketTCPListen(all[0].Addr().String(), int(all[0].Port()), 0)
 	if err == nil {
 		likeNet(h) // for connections to inherit
-		if own, err := SocketLocalAddress(h); err == nil {
-			a.local = *net.TCPAddrFromAddrPort(own)
+		var a *Listener
+		if a, err = adopt[Listener](l, h, SocketClose); err == nil {
+			if err = a.locate(); err == nil {
+				return a, nil
+			}
 		}
-		err = l.adopt(&a.target, h, SocketClose, &a.in)
 	}
-	if err != nil {
-		return nil, netError("listen", nil, &a.local, err)
-	}
-	runtime.SetFinalizer(a, func(a *Listener) { a.target.close(0) })
-	return a, nil
+	return nil, netError("listen", nil, net.TCPAddrFromAddrPort(all[0]), err)
+}
+
+// locate asks for the own address.
+func (o *object) locate() error {
+	return o.hold(func(h Handle) error {
+		own, err := SocketLocalAddress(h)
+		o.local = *net.TCPAddrFromAddrPort(own)
+		return err
+	})
 }
 
 // Dial connects to an address, on the default loop.
@@ -70,15 +74,15 @@ func (l *Loop) DialContext(ctx context.Context, network, address string) (net.Co
 		return nil, invalid("dial", "no context")
 	}
 	all, err := resolve(ctx, network, address)
-	var c *Conn
 	var at net.Addr
-	for i := 0; i < len(all) && c == nil && ctx.Err() == nil; i++ {
+	for i := 0; i < len(all) && ctx.Err() == nil; i++ {
+		var c *Conn
 		at = net.TCPAddrFromAddrPort(all[i])
-		c, err = l.connect(ctx, all[i])
+		if c, err = l.connect(ctx, all[i]); err == nil {
+			return c, nil
+		}
 	}
-	if c != nil {
-		return c, nil
-	} else if ctx.Err() != nil {
+	if ctx.Err() != nil {
 		err = ended("dial", ctx)
 	}
 	return nil, netError("dial", nil, at, err)
@@ -90,17 +94,13 @@ func (l *Loop) connect(ctx context.Context, to netip.AddrPort) (*Conn, error) {
 		return nil, err
 	}
 	likeNet(h)
-	c, err := l.newConn(h)
+	c, err := adopt[Conn](l, h, SocketClose)
 	if err != nil {
 		return nil, err
 	}
 	c.remote = *net.TCPAddrFromAddrPort(to)
-	if err = c.connected(ctx); err == nil {
-		err = c.hold(func(h Handle) error {
-			own, err := SocketLocalAddress(h)
-			c.local = *net.TCPAddrFromAddrPort(own)
-			return err
-		})
+	if _, err = c.do(ctx, IO{Code: Connect}, nil, 0); err == nil {
+		err = c.locate()
 	}
 	if err != nil {
 		c.Close()

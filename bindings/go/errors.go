@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -32,21 +31,15 @@ func (s Status) String() string { return s.Error() }
 
 // ErrClosed is what a call on a closed loop, poller, file, connection or buffer gives. errors.Is
 // finds net.ErrClosed and fs.ErrClosed in it too.
-var ErrClosed error = closedError("evpoll: use of what is closed")
+var ErrClosed error = closedError{}
 
-// errConnClosed is ErrClosed in the words that programs look for in errors of package net.
-var errConnClosed error = closedError("use of closed network connection")
+type closedError struct{}
 
-type closedError string
-
-// Error says what it is.
-func (e closedError) Error() string { return string(e) }
+// Error has the words that programs look for in errors of package net.
+func (closedError) Error() string { return "use of closed network connection, file or loop" }
 
 // Is finds what the standard library calls closed.
-func (closedError) Is(target error) bool {
-	_, ours := target.(closedError)
-	return ours || target == net.ErrClosed || target == fs.ErrClosed
-}
+func (closedError) Is(target error) bool { return target == net.ErrClosed || target == fs.ErrClosed }
 
 // An Error is a failure: what was tried, the status, and the system's own code. It is a net.Error.
 type Error struct {
@@ -90,11 +83,8 @@ func (e *Error) Timeout() bool {
 // Temporary tells whether the same call may succeed later: net/http waits a little then, and goes
 // on accepting.
 func (e *Error) Temporary() bool {
-	switch e.Status {
-	case ErrLimit, ErrNoMemory, ErrAgain, ErrWouldBlock:
-		return true
-	}
-	return e.Timeout()
+	return e.Status == ErrLimit || e.Status == ErrNoMemory || e.Status == ErrAgain ||
+		e.Status == ErrWouldBlock || e.Timeout()
 }
 
 // Err is nil, or the Error of an operation that failed.
@@ -158,14 +148,14 @@ func names(bits uint32, all ...string) string {
 		}
 	}
 	if bits != 0 || len(has) == 0 {
-		has = append(has, "0x"+strconv.FormatUint(uint64(bits), 16))
+		has = append(has, fmt.Sprintf("%#x", bits))
 	}
 	return strings.Join(has, "|")
 }
 
 func nth(i int, all ...string) string {
-	if i >= 0 && i < len(all) && all[i] != "" {
-		return all[i]
+	if i < 0 || i >= len(all) || all[i] == "" {
+		return fmt.Sprint(i)
 	}
-	return strconv.Itoa(i)
+	return all[i]
 }

@@ -117,6 +117,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		"no context, read":     drop(file.ReadAt(nil, make([]byte, 1), 0)),     //nolint:staticcheck
 		"no context, append":   drop(file.AppendDurable(nil, []byte("x"))),     //nolint:staticcheck
 		"no context, dial":     drop(l.DialContext(nil, "tcp", "127.0.0.1:1")), //nolint:staticcheck
+		"serve nobody":         listening(t, l).Serve(0, nil),
 		"options twice":        drop(Open(Options{}, Options{})),
 		"negative io limit":    drop(NewLoop(Options{IOLimit: -1})),
 		"cancel of no id":      drop(p.Cancel(0)),

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/evpoll/evpoll/bindings/go"
 )
@@ -63,6 +64,27 @@ func ExampleLoop() {
 	c.(*evpoll.Conn).CloseWrite()
 	text, err := io.ReadAll(c)
 	fmt.Println(string(text), err)
+	// Output: echo <nil>
+}
+
+// A server that has so many connections at once, none of which is idle for long, and ends with the last.
+func ExampleListener_Serve() {
+	l, err := evpoll.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	go func() {
+		c, err := net.Dial("tcp", l.Addr().String())
+		check(err)
+		c.Write([]byte("echo"))
+		c.(*net.TCPConn).CloseWrite()
+		text, err := io.ReadAll(c)
+		fmt.Println(string(text), err)
+		l.Close()
+		c.Close()
+	}()
+	check(l.Serve(1000, func(c *evpoll.Conn) {
+		c.SetStallTimeout(30 * time.Second)
+		io.Copy(c, c)
+	}))
 	// Output: echo <nil>
 }
 

@@ -5,6 +5,7 @@ package evpoll
 import (
 	"context"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -20,16 +21,7 @@ import (
 // When a context ends while an operation is in flight, the operation is asked to end, and the call
 // returns when it has: until then the kernel may use the buffer. What was done is never hidden: an
 // operation that finished all the same is a success.
-type File struct {
-	*registered
-	loop *Loop
-}
-
-// A registered is what a loop knows of a File.
-type registered struct {
-	target
-	own half
-}
+type File struct{ object }
 
 // OpenFile opens a file or block device, on the default loop.
 func OpenFile(path string, flags ...FileFlags) (*File, error) {
@@ -57,7 +49,7 @@ func (l *Loop) OpenFile(path string, flags ...FileFlags) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.newFile(h)
+	return adopt[File](l, h, FileClose)
 }
 
 // FileFrom is a regular file or a block device that is open already. It has a duplicate of the
@@ -67,16 +59,7 @@ func (l *Loop) FileFrom(file *os.File) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.newFile(h)
-}
-
-func (l *Loop) newFile(h Handle) (*File, error) {
-	f := &File{new(registered), l}
-	if err := l.adopt(&f.target, h, FileClose, &f.own); err != nil {
-		return nil, err
-	}
-	runtime.SetFinalizer(f, func(f *File) { f.target.close(0) })
-	return f, nil
+	return adopt[File](l, h, FileClose)
 }
 
 // Duplicate makes a descriptor of the program's own of what a net.Conn, a net.Listener or an os.File
@@ -110,12 +93,7 @@ func duplicate(fd uintptr, file bool) (Handle, error) {
 // what writing back may say then is not told, but by Sync before.
 func (f *File) Close() error {
 	runtime.SetFinalizer(f, nil)
-	return f.target.close(0)
-}
-
-func (f *File) do(ctx context.Context, io IO, b *Buffer, from int) (int64, error) {
-	defer runtime.KeepAlive(f)
-	return f.target.do(ctx, io, b, from)
+	return f.close()
 }
 
 // Size is the size in bytes.
@@ -172,9 +150,11 @@ func (f *File) move(ctx context.Context, code Code, b *Buffer, from, length int,
 // system has at hand goes straight into b; what a disk has to be waited for is copied, since the
 // kernel cannot be given memory of Go's. ReadBuffer needs no copy.
 func (f *File) ReadAt(ctx context.Context, b []byte, offset int64) (int, error) {
-	done, err := f.cached(ctx, b, offset)
-	if done == len(b) || err != nil {
-		return done, err
+	done := 0
+	if runtime.GOOS == "linux" && ctx != nil && ctx.Err() == nil {
+		if done = f.cached(b, offset); done == len(b) {
+			return done, nil
+		}
 	}
 	n, err := copied(b[done:], func(through *Buffer, b []byte, at int) (int, error) {
 		n, err := f.ReadBuffer(ctx, through, 0, len(b), offset+int64(done+at))
@@ -184,27 +164,15 @@ func (f *File) ReadAt(ctx context.Context, b []byte, offset int64) (int, error) 
 	return done + n, err
 }
 
-// cached reads what the system can give at once, where it can say so.
-func (f *File) cached(ctx context.Context, b []byte, offset int64) (done int, err error) {
-	if ctx == nil || ctx.Err() != nil || runtime.GOOS != "linux" {
-		return 0, nil // whoever goes on says so
-	}
+// cached reads what the system can give at once. Whoever goes on says what is wrong.
+func (f *File) cached(b []byte, offset int64) int {
 	o := f.l.take()
 	defer f.l.give(o)
-	for done < len(b) && err == nil {
-		o.io = IO{Code: Read, Flags: NoWait, Offset: offset + int64(done),
-			Length: uint64(clip(len(b) - done))}
-		err = f.start(o, unsafe.Pointer(&b[done]), 0)
-		if is(err, ErrWouldBlock) || is(err, ErrUnsupported) {
-			return done, nil
-		} else if err == nil {
-			done += int(o.io.Offset)
-			if o.io.Offset == 0 {
-				err = io.EOF
-			}
-		}
+	o.io = IO{Code: Read, Flags: NoWait, Offset: offset, Length: uint64(clip(len(b)))}
+	if f.start(o, first(b), 0) != nil {
+		return 0
 	}
-	return done, err
+	return int(o.io.Offset)
 }
 
 // WriteAt writes as io.WriterAt does: all of b, or an error. The bytes are copied; WriteBuffer
@@ -221,17 +189,13 @@ func copied(b []byte, step func(through *Buffer, b []byte, at int) (int, error))
 	if len(b) == 0 {
 		return 0, nil
 	}
-	through, err := bounce(len(b))
+	through, err := bounce(least(len(b), largest))
 	if err != nil {
 		return 0, err
 	}
 	defer giveBounce(through)
 	for at := 0; ; {
-		part := b[at:]
-		if len(part) > through.size {
-			part = part[:through.size]
-		}
-		n, err := step(through, part, at)
+		n, err := step(through, b[at:at+least(len(b)-at, through.size)], at)
 		if at += n; err != nil || at == len(b) {
 			return at, err
 		}
@@ -257,40 +221,29 @@ func (f *File) append(ctx context.Context, record []byte, flags OpFlags) (int64,
 		return 0, err
 	}
 	defer giveBounce(b)
-	if b.size < len(record) {
-		if b, err = Alloc(len(record)); err != nil {
-			return 0, err
-		}
-		defer b.Free()
-	}
 	copy(b.Bytes(), record)
 	return f.do(ctx, IO{Code: Append, Flags: flags, Length: uint64(len(record))}, b, 0)
 }
 
-// Section is length bytes of the file from offset on, to be read or sent once: io.Copy(conn,
+// Section is length bytes of the file from offset on, to be read or sent: io.Copy(conn,
 // f.Section(0, size)) sends them from the system's cache.
-func (f *File) Section(offset, length int64) *Section { return &Section{f, offset, length} }
-
-// A Section is a part of a File, and an io.Reader.
-type Section struct {
-	f          *File
-	at, length int64
+func (f *File) Section(offset, length int64) *Section {
+	return &Section{io.NewSectionReader(reader{f}, offset, length), f, offset}
 }
 
-// Read reads what is left.
-func (s *Section) Read(b []byte) (int, error) {
-	if s.length <= 0 {
-		return 0, io.EOF
-	}
-	if int64(len(b)) > s.length {
-		b = b[:s.length]
-	}
-	n, err := s.f.ReadAt(context.Background(), b, s.at)
-	s.at, s.length = s.at+int64(n), s.length-int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
+// A Section is a part of a File, to read and to seek in.
+type Section struct {
+	*io.SectionReader
+	f     *File
+	start int64
+}
+
+// A reader is a File as an io.ReaderAt.
+type reader struct{ f *File }
+
+// ReadAt is File.ReadAt.
+func (r reader) ReadAt(b []byte, offset int64) (int, error) {
+	return r.f.ReadAt(context.Background(), b, offset)
 }
 
 // sendFileFrom is from where on it pays to register an os.File for being sent.
@@ -300,51 +253,48 @@ const sendFileFrom = 16 << 10
 func (c *Conn) sendFile(r io.Reader) (sent int64, err error) {
 	c.out.busy.Lock()
 	defer c.out.busy.Unlock()
-	most := int64(1<<63 - 1)
+	most := int64(math.MaxInt64)
 	if limited, ok := r.(*io.LimitedReader); ok {
 		r, most = limited.R, limited.N
 		defer func() { limited.N -= sent }()
 	}
-	switch r := r.(type) {
-	case *Section:
-		if most > r.length {
-			most = r.length
+	section, _ := r.(*Section)
+	file, _ := r.(*os.File)
+	if section == nil && file == nil {
+		return 0, nil
+	}
+	from := r.(io.Seeker)
+	at, failed := from.Seek(0, io.SeekCurrent)
+	if failed != nil {
+		return 0, nil
+	}
+	var f *File
+	start := int64(0)
+	if section != nil {
+		f, start, most = section.f, section.start, least(most, section.Size()-at)
+	} else if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		if most = least(most, info.Size()-at); most >= sendFileFrom {
+			if f, failed = c.loop.FileFrom(file); failed == nil {
+				defer f.Close()
+			}
 		}
-		if r.f.l == c.l {
-			sent, err = c.send(&r.f.target, r.at, most)
-			r.at, r.length = r.at+sent, r.length-sent
-		}
-	case *os.File:
-		info, failed := r.Stat()
-		if failed != nil || !info.Mode().IsRegular() {
-			return 0, nil
-		}
-		at, failed := r.Seek(0, io.SeekCurrent)
-		if most > info.Size()-at {
-			most = info.Size() - at
-		}
-		if failed != nil || most < sendFileFrom {
-			return 0, nil
-		}
-		f, failed := c.loop.FileFrom(r)
-		if failed != nil {
-			return 0, nil
-		}
-		defer f.Close()
-		sent, err = c.send(&f.target, at, most)
-		if _, failed = r.Seek(at+sent, io.SeekStart); err == nil {
-			err = failed
-		}
+	}
+	if f == nil || f.l != c.l {
+		return 0, nil
+	}
+	sent, err = c.send(f, start+at, most)
+	if _, failed = from.Seek(at+sent, io.SeekStart); err == nil {
+		err = failed
 	}
 	return sent, err
 }
 
 // send sends length bytes of a file, or what it has of them.
-func (c *Conn) send(f *target, at, length int64) (sent int64, err error) {
+func (c *Conn) send(f *File, at, length int64) (sent int64, err error) {
 	for n := int64(1); sent < length && n > 0 && err == nil; sent += n {
 		err = f.hold(func(h Handle) (err error) {
-			n, err = c.lend(&c.out, IO{Code: SendFile, Offset: at + sent, buffer: uint64(h),
-				Length: uint64(clip(length - sent))})
+			n, err = c.until(&c.out, IO{Code: SendFile, Flags: Inline, Offset: at + sent,
+				buffer: uint64(h), Length: uint64(clip(length - sent))}, nil, 0)
 			return err
 		})
 		if is(err, ErrUnsupported) {

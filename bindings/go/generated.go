@@ -823,7 +823,7 @@ func SocketSend(handle Handle, buffer []byte) (int, error) {
 func SocketRecvFrom(handle Handle, buffer []byte) (int, netip.AddrPort, error) {
 	var at place
 	n, err := done("recvfrom",
-		capi.Socket_recvfrom(int64(handle), first(buffer), uint64(len(buffer)), at.host(), at.capacity(), at.port()))
+		capi.Socket_recvfrom(int64(handle), first(buffer), uint64(len(buffer)), first(at.text[:]), int64(len(at.text)), unsafe.Pointer(&at.port)))
 	return n, at.address(), err
 }
 
@@ -851,7 +851,7 @@ func SocketTakeError(handle Handle) (Status, error) {
 func SocketLocalAddress(handle Handle) (netip.AddrPort, error) {
 	var at place
 	_, err := done("local address",
-		capi.Socket_local_address(int64(handle), at.host(), at.capacity(), at.port()))
+		capi.Socket_local_address(int64(handle), first(at.text[:]), int64(len(at.text)), unsafe.Pointer(&at.port)))
 	return at.address(), err
 }
 
@@ -859,7 +859,7 @@ func SocketLocalAddress(handle Handle) (netip.AddrPort, error) {
 func SocketPeerAddress(handle Handle) (netip.AddrPort, error) {
 	var at place
 	_, err := done("peer address",
-		capi.Socket_peer_address(int64(handle), at.host(), at.capacity(), at.port()))
+		capi.Socket_peer_address(int64(handle), first(at.text[:]), int64(len(at.text)), unsafe.Pointer(&at.port)))
 	return at.address(), err
 }
 

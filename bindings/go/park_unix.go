@@ -47,11 +47,7 @@ func (k *parker) open(n *native) error {
 // It is to look until there is nothing.
 func (k *parker) run(look func() (all bool)) { k.raw.Read(func(uintptr) bool { return look() }) }
 
-func (k *parker) close() {
-	if k.file != nil {
-		k.file.Close()
-	}
-}
+func (k *parker) close() { k.file.Close() } // perhaps of none
 
 // A sleeper is what the Waits of a poller sleep on: one goroutine is parked, and leaves a word when
 // there may be something. So a context costs a Wait nothing until it sleeps, and then no goroutine.
@@ -65,12 +61,6 @@ type sleeper struct {
 }
 
 func (s *sleeper) init() { s.ready, s.lost = make(chan struct{}, 1), make(chan struct{}) }
-
-func (s *sleeper) start(n *native) {
-	if s.why = s.parker.open(n); s.why == nil {
-		go s.watch()
-	}
-}
 
 func (s *sleeper) watch() {
 	s.run(func() bool {
@@ -88,19 +78,17 @@ func (s *sleeper) close() {
 
 // sleep waits until there is something.
 func (c *core) sleep(ctx context.Context, t *turn) (n int, err error) {
-	c.once.Do(func() { c.start(&c.native) })
+	c.once.Do(func() {
+		if c.why = c.parker.open(&c.native); c.why == nil {
+			go c.watch()
+		}
+	})
 	if c.why != nil {
 		return 0, c.why
 	}
-	var up <-chan time.Time
-	if t.timeout > 0 {
-		timer := time.NewTimer(t.timeout)
-		defer timer.Stop()
-		up = timer.C
-	}
 	c.asleep.Add(1)
-	for over := false; n == 0 && err == nil && !over; {
-		if n, err = c.look(t, 0); n != 0 || err != nil {
+	for n == 0 && err == nil {
+		if n, err = c.look(t, 0); n > 0 || err != nil {
 			break
 		}
 		select {
@@ -109,8 +97,6 @@ func (c *core) sleep(ctx context.Context, t *turn) (n int, err error) {
 			err = ended("wait", ctx)
 		case <-c.dead:
 			err = ErrClosed
-		case <-up:
-			over = true
 		case <-c.lost: // Go's network poller has refused the handle: look again and again
 			time.Sleep(10 * time.Millisecond)
 		}

@@ -54,7 +54,7 @@ func TestAWaitEndsThoughItCannotPark(t *testing.T) {
 }
 
 func TestALoopServesThoughItCannotPark(t *testing.T) {
-	l := &Loop{new(loop)}
+	l := &Loop{&loop{ops: map[uint64]*op{}}}
 	must(t, l.native.open(nil))
 	l.park = refused(t)
 	go l.run()

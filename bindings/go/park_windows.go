@@ -5,7 +5,6 @@ package evpoll
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"github.com/evpoll/evpoll/bindings/go/internal/capi"
 )
@@ -35,53 +34,35 @@ func (s *sleeper) passOn() {}
 func (s *sleeper) close() {}
 
 func (c *core) sleep(ctx context.Context, t *turn) (n int, err error) {
-	end := time.Now().Add(t.timeout)
 	c.asleep.Add(1)
 	defer c.asleep.Add(-1)
-	var up <-chan time.Time
-	if t.timeout > 0 {
-		timer := time.NewTimer(t.timeout)
-		defer timer.Stop()
-		up = timer.C
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, ended("wait", ctx)
+	case <-c.dead:
+		return 0, ErrClosed
 	}
-	for {
-		ns := int64(-1)
-		if t.timeout > 0 {
-			if ns = int64(time.Until(end)); ns <= 0 {
-				return 0, nil
-			}
-		}
+	over := make(chan struct{})
+	go func() {
 		select {
-		case c.turn <- struct{}{}:
 		case <-ctx.Done():
-			return 0, ended("wait", ctx)
-		case <-c.dead:
-			return 0, ErrClosed
-		case <-up:
-			return 0, nil
+			c.done("nudge", capi.Post(c.enter(), nudge, -1))
+		case <-over:
 		}
-		over := make(chan struct{})
-		if ctx.Done() != nil {
-			go func() {
-				select {
-				case <-ctx.Done():
-					c.done("nudge", capi.Post(c.enter(), nudge, -1))
-				case <-over:
-				}
-			}()
-		}
-		n, err = c.look(t, ns)
-		close(over)
-		<-c.turn
-		switch {
-		case c.ending.Load() && (n == 0 || t.events[0].Events == Woken):
-			return 0, ErrClosed
-		case n > 0 || err != nil:
-			return n, err
-		case ctx.Err() != nil:
-			return 0, ended("wait", ctx)
-		}
+	}()
+	for n == 0 && err == nil && ctx.Err() == nil && !c.ending.Load() {
+		n, err = c.look(t, -1)
 	}
+	close(over)
+	<-c.turn
+	switch {
+	case c.ending.Load() && (n == 0 || t.events[0].Events == Woken):
+		return 0, ErrClosed
+	case n == 0 && err == nil:
+		err = ended("wait", ctx)
+	}
+	return n, err
 }
 
 // theirs takes nudges out. One that was for somebody who sleeps is sent again.

@@ -3,6 +3,7 @@
 package evpoll
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -128,12 +129,10 @@ func (n *native) free() {
 
 // await waits for that, but not for ever: what takes longer goes on behind the program's back.
 func (n *native) await() error {
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
 	select {
 	case <-n.gone:
 		return nil
-	case <-timer.C:
+	case <-time.After(time.Second):
 		return &Error{Op: "close", Status: ErrTimeout}
 	}
 }
@@ -225,33 +224,35 @@ func (p *Poller) turn(ctx context.Context, t *turn) (int, error) {
 	n, err := p.look(t, 0)
 	if n > 0 || err != nil {
 		p.passOn()
-	} else if t.timeout != 0 {
+		return n, err
+	} else if t.timeout < 0 {
 		return p.sleep(ctx, t)
+	} else if t.timeout > 0 {
+		until, stop := context.WithTimeout(ctx, t.timeout)
+		defer stop()
+		if n, err = p.sleep(until, t); is(err, ErrCancelled) {
+			err = nil
+		}
 	}
 	return n, err
 }
 
-// look is one call of the library. What is in the turn besides events is done once.
+// look is one call of the library. What is in the turn besides events is done once; with what is over
+// the caller has something to look at.
 func (c *core) look(t *turn, ns int64) (int, error) {
-	raw := c.enter()
-	var r int64
-	if len(t.changes)+len(t.ios) > 0 {
-		r = capi.Turn(raw, first(t.changes), clip(len(t.changes)), first(t.ios), clip(len(t.ios)),
-			first(t.events), clip(len(t.events)), 0)
-		over := false // the caller has something to look at
-		for i := range t.changes {
-			over = over || t.changes[i].Status < 0
-		}
-		for i := range t.ios {
-			over = over || t.ios[i].Op == 0
-		}
-		if over {
+	r := capi.Turn(c.enter(), first(t.changes), clip(len(t.changes)), first(t.ios), clip(len(t.ios)),
+		first(t.events), clip(len(t.events)), ns)
+	for i := range t.changes {
+		if t.changes[i].Status < 0 {
 			t.timeout = 0
 		}
-		t.changes, t.ios = nil, nil
-	} else {
-		r = capi.Wait(raw, first(t.events), clip(len(t.events)), ns)
 	}
+	for i := range t.ios {
+		if t.ios[i].Op == 0 {
+			t.timeout = 0
+		}
+	}
+	t.changes, t.ios = nil, nil
 	n, err := c.done("wait", r)
 	return c.theirs(t.events[:n], ns != 0), err
 }
@@ -279,16 +280,6 @@ func (p *Poller) Submit(ios []IO) (int, error) {
 	return p.done("submit", capi.Submit(p.enter(), first(ios), clip(len(ios))))
 }
 
-// milliseconds is a limit of time as C has it: rounded up, and 0 for none.
-func milliseconds(d time.Duration) uint32 {
-	if ms := (d-1)/time.Millisecond + 1; d > 0 && ms < 1<<32 {
-		return uint32(ms)
-	} else if d > 0 {
-		return 1<<32 - 1
-	}
-	return 0
-}
-
 // signal leaves a word for one who waits, now or later.
 func signal(ch chan struct{}) {
 	select {
@@ -305,33 +296,27 @@ func first[T any](s []T) unsafe.Pointer {
 	return unsafe.Pointer(&s[0])
 }
 
-// clip makes a count of a length.
-func clip[T int | int64](n T) int64 {
-	if int64(n) > 1<<31-1 {
-		return 1<<31 - 1
+func least[T int | int64](a, b T) T {
+	if a < b {
+		return a
 	}
-	return int64(n)
+	return b
 }
+
+// clip makes a count of a length.
+func clip[T int | int64](n T) int64 { return int64(least(n, 1<<31-1)) }
 
 // text is what C wrote, up to the final zero.
 func text(b []byte) string {
-	for i := range b {
-		if b[i] == 0 {
-			return string(b[:i])
-		}
-	}
+	b, _, _ = bytes.Cut(b, []byte{0})
 	return string(b)
 }
 
-// A place is where C writes an address as text.
+// A place is where C writes an address.
 type place struct {
-	text   [capi.EVPOLL_ADDRESS_CAPACITY]byte
-	number int32
+	text [capi.EVPOLL_ADDRESS_CAPACITY]byte
+	port int32
 }
-
-func (a *place) host() unsafe.Pointer { return unsafe.Pointer(&a.text[0]) }
-func (a *place) capacity() int64      { return int64(len(a.text)) }
-func (a *place) port() unsafe.Pointer { return unsafe.Pointer(&a.number) }
 
 // address is what was written, an invalid one for AF_UNIX.
 func (a *place) address() netip.AddrPort {
@@ -339,5 +324,5 @@ func (a *place) address() netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(ip, uint16(a.number))
+	return netip.AddrPortFrom(ip, uint16(a.port))
 }

@@ -131,7 +131,7 @@ def function(contract, name, parameters):
         plain = parameter.removesuffix("_out")
         if parameter == "host_out":  # with its capacity, and the port
             gives, skipped = "var at place\n", ("host_capacity", "port_out")
-            passed.append("at.host(), at.capacity(), at.port()")
+            passed.append("first(at.text[:]), int64(len(at.text)), unsafe.Pointer(&at.port)")
             results.append(("at.address()", "netip.AddrPort"))
         elif parameter in RESULTS:
             made, kind = RESULTS[parameter]
