@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-#define URING_SYS_SETUP 425 /* the same on all architectures but alpha */
-#define URING_SYS_ENTER 426
+#define URING_SYS_SETUP    425 /* the same on all architectures but alpha */
+#define URING_SYS_ENTER    426
 #define URING_SYS_REGISTER 427
 
 struct uring_sqe {
