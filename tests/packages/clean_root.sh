@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # unshare --mount clean_root.sh FOLDER: the packages in FOLDER, installed and used on a system that knows
 # nothing else of evpoll: this machine's, without this tree, with a layer above it that takes what is
-# written and is gone afterwards.
+# written and is gone afterwards. The start that README.md gives a newcomer is tried there too, in a
+# checkout of what Git has.
 set -eu
 folder=$(cd "$1" && pwd)
 tree=$(cd "$(dirname "$0")/../.." && pwd)
@@ -19,9 +20,10 @@ if [ "${2:-}" != inside ]; then
   mkdir "$layer/above" "$layer/work" "$layer/root"
   mount -t overlay overlay -o "lowerdir=/,upperdir=$layer/above,workdir=$layer/work" "$layer/root" ||
     fail "this kernel lays nothing above /"
-  mkdir "$layer/root/try"
+  mkdir -p "$layer/root/try/evpoll"
   cp "$folder"/*.deb "$folder"/*.tar.gz "$0" "$tree"/tests/consumer/consumer.c "$tree"/tests/consumer/CMakeLists.txt \
     "$layer/root/try"
+  (cd "$tree" && git ls-files -z | xargs -0 cp --parents -t "$layer/root/try/evpoll")
   mount --bind /proc "$layer/root/proc"
   mount --bind /dev "$layer/root/dev"
   mount -t tmpfs tmpfs "$layer/root$tree"
@@ -70,6 +72,8 @@ grep -q 'libevpoll1 (>= 1\.0)' /tmp/needs || fail "a program needs $(cat /tmp/ne
 quietly dpkg -P libevpoll1-dbgsym libevpoll-dev libevpoll1
 [ -z "$(left)" ] || fail "stays behind: $(left)"
 ! ldconfig -p | grep evpoll || fail "the loader knows it still"
+
+sh evpoll/tests/packages/quick_start.sh /try/evpoll
 
 # The .tar.gz, wherever it is unpacked.
 mkdir opt
