@@ -11,7 +11,7 @@ rm -f ./*
 build=$root/build
 cp "$build"/csharp/package/*.nupkg "$build"/java/evpoll-*.{jar,pom} .
 version=$(sed -n 's/^project(evpoll VERSION \([0-9.]*\).*/\1/p' "$root/CMakeLists.txt")
-cp "$build"/c/packages/* .
+cp "$build"/c/packages/*.{deb,tar.gz,zip} .
 cp "$build"/go/proxy/github.com/evpoll/evpoll/bindings/go/@v/v*.zip "evpoll-go-$version.zip"
 sha256sum -- * >SHA256SUMS
 cat SHA256SUMS
