@@ -27,20 +27,22 @@ SUMMARY = [
 ]
 PEERS = ("libuv", "libevent", "libev", "Asio")
 STYLE = """
-  .page { fill: #ffffff } text { fill: #24292f; font: 15px system-ui, sans-serif }
+  .page { fill: #ffffff }
+  text { fill: #24292f; stroke: #ffffff; stroke-width: 3; paint-order: stroke; font: 15px system-ui, sans-serif }
   .title { font-size: 18px; font-weight: 600 } .small { font-size: 14px }
   .grid { stroke: #d8dee4 } .one { stroke: #24292f; stroke-width: 1.5 } .noise { fill: #d8dee4 }
   .line { fill: none; stroke-linejoin: round } .lead { stroke: #b6bec6 }
   .own { stroke: #0969da; stroke-width: 4 } .variant { stroke: #0969da; stroke-width: 2; stroke-dasharray: 6 4 }
   .peer { stroke: #8c959f; stroke-width: 2 } .other { stroke: #8c959f; stroke-width: 2; stroke-dasharray: 2 4 }
-  text.own, text.variant, text.peer, text.other { font-size: 14px; stroke: none }
+  text.own, text.variant, text.peer, text.other { font-size: 14px; stroke: #ffffff; stroke-width: 3; stroke-dasharray: none }
   text.own, text.variant { fill: #0969da } text.own { font-weight: 600 }
   text.peer, text.other { fill: #57606a } circle { stroke: none }
   circle.own { fill: #0969da } circle.peer { fill: #8c959f }
   @media (prefers-color-scheme: dark) {
-    .page { fill: #0d1117 } text { fill: #e6edf3 } .grid { stroke: #30363d } .noise { fill: #30363d }
+    .page { fill: #0d1117 } text { fill: #e6edf3; stroke: #0d1117 } .grid { stroke: #30363d } .noise { fill: #30363d }
     .one { stroke: #e6edf3 } .lead { stroke: #57606a } .own, .variant { stroke: #58a6ff }
     .peer, .other { stroke: #8b949e } circle.own, text.own, text.variant { fill: #58a6ff }
+    text.own, text.variant, text.peer, text.other { stroke: #0d1117 }
     circle.peer { fill: #8b949e } text.peer, text.other { fill: #a5afb9 }
   }"""
 TICKS = [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 20, 50, 100]
