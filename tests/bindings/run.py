@@ -288,6 +288,11 @@ class Play:
         self.adopt(name, socket.create_connection((host, int(port)), DEADLINE))
         self.peers[name].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def peer_bind(self, name):
+        s = socket.socket()
+        s.bind(("127.0.0.1", 0))
+        self.adopt(name, s)
+
     def peer_listen(self, name):
         self.adopt(name, socket.create_server(("127.0.0.1", 0), backlog=0))
 
