@@ -54,8 +54,13 @@ def kind(name):
 
 
 def ratios(row):
-    return {name: figure["cpu"] for name, figure in row["contenders"].items()
+    return {name: max(figure["cpu"], 0.01) for name, figure in row["contenders"].items()
             if figure and name != "itself"}
+
+
+def noise_of(row):
+    """A quick run's may be anything; 1 less it has a place on the axis."""
+    return min(row["noise"], 0.9)
 
 
 def ticks(least, most):
@@ -107,7 +112,7 @@ def lines(path, rows, title, x_name):
     for i, row in enumerate(rows):
         for name, ratio in ratios(row).items():
             curves.setdefault(name, []).append((i, ratio))
-    noise = [row["noise"] for row in rows]
+    noise = [noise_of(row) for row in rows]
     values = [ratio for points in curves.values() for _, ratio in points]
     least = min(values + [1 - max(noise)]) * 0.96
     most = max(values + [1 + max(noise)]) * 1.04
@@ -153,7 +158,7 @@ def summary(path, rows):
     def x(ratio):
         return left + (right - left) * math.log(ratio / least) / math.log(most / least)
 
-    band = max(row["noise"] for _, row in rows)
+    band = max(noise_of(row) for _, row in rows)
     parts = [text(16, 50, "CPU time in multiples of the system's own calls, less is better",
                   "small"),
              f'<rect class="noise" x="{x(1 - band):.1f}" width="{x(1 + band) - x(1 - band):.1f}" '
