@@ -121,9 +121,11 @@ TEST_P(SendFile, ACancelledOneSaysWhatWent) {
   evpoll_io io = Io(file, 0, text.size());
   ASSERT_EQ(1, evpoll_submit(p, &io, 1));
   std::string came;
-  EXPECT_TRUE(Until([&] {
+  EXPECT_TRUE(Until([&] { // no more than that: who reads as fast as it sends gets all
+    char chunk[4096];
     ExpectQuiet();
-    came += Drain(s.a);
+    const int32_t n = evpoll_socket_recv(s.a, chunk, sizeof chunk);
+    if (n > 0) came.append(chunk, static_cast<size_t>(n));
     return came.size() > 100000;
   }));
   EXPECT_EQ(1, evpoll_cancel(p, io.op));
