@@ -46,9 +46,9 @@ def faults(kind, processor, jni, path):
     yield from hardened.faults(path)
 
 
-def archive(package, runtime):
+def archive(package, runtimes):
     """What is wrong with an archive of the C library."""
-    system, processor = runtime.rsplit("-", 1)
+    system, processor = runtimes[0].rsplit("-", 1)
     with tempfile.TemporaryDirectory() as folder:
         shutil.unpack_archive(package, folder)
         files = [f for f in pathlib.Path(folder).rglob("*") if f.is_file() and not f.is_symlink()]
@@ -84,7 +84,7 @@ def package_of_language(package, runtimes):
 
 def main(package, runtimes):
     check = package_of_language if package.endswith((".jar", ".nupkg")) else archive
-    bad = list(check(package, runtimes if check is package_of_language else runtimes[0]))
+    bad = list(check(package, runtimes))
     for line in bad:
         print(f"{package}: {line}", file=sys.stderr)
     return bool(bad)

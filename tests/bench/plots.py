@@ -59,7 +59,7 @@ def ratios(row):
 
 
 def noise_of(row):
-    """A quick run's may be anything; 1 less it has a place on the axis."""
+    """A quick run's may be 1 and more, and 1 less it has no place on the axis."""
     return min(row["noise"], 0.9)
 
 

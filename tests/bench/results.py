@@ -89,6 +89,7 @@ def figures(row, wanted):
 def targets(folder):
     """A row for each target: the worst figure of its rows, and their noise."""
     lines = ["| | target | reached | noise | |", "|---|---:|---:|---:|---|"]
+    measured = load(folder)["rows"]
 
     def put(said, bound, found, noise, why):
         met = max(found) <= bound if bound > 0 else min(found) >= -bound
@@ -100,7 +101,7 @@ def targets(folder):
                      + (f": see {why}" if why and not met else "") + " |")
 
     for said, bound, wanted, group, patterns, why in TARGETS:
-        rows = [row for row in load(folder)["rows"] if row["group"] == group
+        rows = [row for row in measured if row["group"] == group
                 and any(fnmatch(row["row"], pattern) for pattern in patterns.split("|"))]
         found = [figure for row in rows if (figure := figures(row, wanted)) is not None]
         if found:
